@@ -1,0 +1,201 @@
+"""Floor 3. The contract between the core and a DNS host's plugin: the adapter answers, the core thinks.
+
+An adapter answers three questions: do you hold this zone, what is in it, make exactly this edit. It holds no diff, no retry, no
+sleep, no lock, and reads no environment variable. A plugin is one `ProviderPlugin`, plain data and one way in, yielded by the hook
+`wixsend_provider` (see `wixsend.hookspecs`). Everything a plugin needs is exported by `wixsend` itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wixsend.errors import OutcomeUnknown, ProviderError, Unavailable
+from wixsend.names import Name
+from wixsend.plan import Edit
+from wixsend.records import Granularity, Limits, Record, Snapshot, Zone
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "BlockingProvider",
+    "CredentialField",
+    "Credentials",
+    "ErrorRule",
+    "Provider",
+    "ProviderPlugin",
+    "Rate",
+    "Receipt",
+    "Wire",
+    "translate",
+]
+
+type Credentials = Mapping[str, str]
+"""Values by `CredentialField.name`; every required field is there and not empty, optional ones may be missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One thing that the plugin needs to know to open an account.
+
+    `name` is the key in `Credentials` and in `wixsend.toml`; `env` the environment variable that sets it; `where` says to a
+    person where to get it. `secret` values are redacted everywhere.
+    """
+
+    name: str
+    env: str
+    help: str
+    where: str = ""
+    secret: bool = True
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `calls` HTTP requests in any `seconds`, counted per credential."""
+
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the host said about a write.
+
+    `records` are the records that it says it now holds because of this edit, one for each that the edit adds; `None` when its
+    answer does not itemise (the core then reads again).
+    """
+
+    records: tuple[Record, ...] | None = None
+
+
+class Wire(Protocol):
+    """The core's side of every HTTP request that a plugin's SDK makes.
+
+    Call `before` (or await `before_async`) once for each HTTP request, inside the SDK's own session, so that pages and the SDK's
+    own retries are seen too: it waits for the quota, counts the call, and raises `Unavailable` for a URL whose origin is
+    not that of `base_url`. `client` and `async_client` are httpx clients that do so already, with the time-outs set, no
+    redirects followed, nothing read from the environment, and bodies over 10 MB refused.
+    """
+
+    base_url: str
+    timeout: float
+    connect_timeout: float
+
+    def before(self, method: str, url: str) -> None: ...
+    async def before_async(self, method: str, url: str) -> None: ...
+    def client(self, **options: Any) -> "httpx.Client": ...
+    def async_client(self, **options: Any) -> "httpx.AsyncClient": ...
+
+
+def _always(_error: Any) -> bool:
+    return True
+
+
+def _no_wait(_error: Any) -> float | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRule:
+    """One row of an adapter's table from the vendor's exceptions to ours; the first row that fits decides.
+
+    `when` looks at the exception (status, vendor's code); `why` says to a person what it means, `next_step` what to do;
+    `says` picks the vendor's own words out of it; `retry_after` the seconds that the vendor asked to wait.
+    """
+
+    on: type[BaseException] | tuple[type[BaseException], ...]
+    becomes: type[ProviderError]
+    when: Callable[[Any], bool] = _always
+    why: str = ""
+    next_step: str = ""
+    says: Callable[[Any], str] = str
+    retry_after: Callable[[Any], float | None] = _no_wait
+
+
+class Provider(Protocol):
+    """An open account at a DNS host, for hosts whose SDK is asynchronous. Everything raised is looked up in `errors`."""
+
+    errors: Sequence[ErrorRule]
+
+    async def zone(self, apex: Name) -> Sequence[Zone]:
+        """Every zone with exactly this apex that the credentials can see: none, one, or (several accounts) more."""
+        ...
+
+    async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
+        """What is at these names, of every type, or in the whole zone; `Snapshot.covers` says which. Every page of it."""
+        ...
+
+    async def write(self, edit: Edit) -> Receipt:
+        """Make exactly this edit, with as few calls as the host allows; raise rather than do half of it where the host lets one choose.
+
+        `ref` of records that come means nothing. Called once; never called with an edit without changes.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what was opened. Called once."""
+        ...
+
+
+class BlockingProvider(Protocol):
+    """The same promises for SDKs that block: the core lends a thread and never calls two methods of one object at once."""
+
+    errors: Sequence[ErrorRule]
+
+    def zone(self, apex: Name) -> Sequence[Zone]: ...
+    def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot: ...
+    def write(self, edit: Edit) -> Receipt: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPlugin:
+    """What a plugin is: data that can be listed without importing the vendor's SDK, and `opens`, which imports it.
+
+    `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared on label
+    boundaries; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the host's own API.
+    `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs by name
+    (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+    """
+
+    name: str
+    label: str
+    opens: Callable[[Credentials, Wire], Provider | BlockingProvider]
+    granularity: Granularity
+    credentials: tuple[CredentialField, ...]
+    name_servers: tuple[str, ...]
+    base_url: str
+    quota: tuple[Rate, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    settle: float = 0.0
+    permissions: str = ""
+    environments: Mapping[str, str] = field(default_factory=dict)
+    proven: str = ""
+
+
+def translate(error: Exception, rules: Sequence[ErrorRule], label: str, writing: bool) -> ProviderError:
+    """Our error for whatever an adapter raised.
+
+    The first fitting rule decides; an exception without a rule is taken as an answer that made no sense. While writing,
+    `Unavailable` becomes `OutcomeUnknown`: a request that may have arrived is never called "not done".
+    """
+    if isinstance(error, ProviderError):
+        becomes, happened, next_step, wait = type(error), error.happened, error.next_step, error.retry_after
+    else:
+        rule = next((r for r in rules if isinstance(error, r.on) and r.when(error)), None)
+        if rule is None:
+            becomes, happened, next_step, wait = (
+                Unavailable,
+                f"an answer that makes no sense ({type(error).__name__}: {error})",
+                "",
+                None,
+            )
+        else:
+            becomes, next_step, wait = rule.becomes, rule.next_step, rule.retry_after(error)
+            happened = "; ".join(part for part in (rule.why, rule.says(error)) if part)
+        happened = f"{label}: {happened}"
+    if writing and becomes is Unavailable:
+        becomes = OutcomeUnknown
+        next_step = next_step or "The edit may have been done: wixsend looks at the zone before anything else."
+    return becomes(happened, next_step, retry_after=wait)

@@ -1,0 +1,158 @@
+"""Floor 1. The things that everything else speaks of: records, zones, snapshots. Plain values: no clock, no socket, no file."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Final, Literal
+
+import dns.exception
+import dns.name
+
+from wixsend.names import Name, text
+
+__all__ = ["WHOLE", "Covers", "Fragile", "Granularity", "Limits", "Record", "Snapshot", "Zone", "multiset"]
+
+
+class Granularity(StrEnum):
+    """The smallest thing that one call of a vendor's API replaces."""
+
+    RECORD = "record"
+    RRSET = "rrset"
+    ZONE = "zone"
+
+
+_RDATA_NAMES: Mapping[str, int] = {"CNAME": 0, "DNAME": 0, "NS": 0, "PTR": 0, "ALIAS": 0, "ANAME": 0, "MX": 1, "SRV": 3}
+"""Types whose rdata holds a domain name, and the place of that name among the blank-separated fields."""
+
+
+def _canonical(rtype: str, rdata: str) -> str:
+    """Rdata for comparison: the name inside it, if any, in lower case with its final dot; everything else as it is."""
+    place = _RDATA_NAMES.get(rtype)
+    if place is None:
+        return rdata
+    fields = rdata.split()
+    if len(fields) != place + 1:
+        return rdata
+    try:
+        fields[place] = text(dns.name.from_text(fields[place], dns.name.root))
+    except (dns.exception.DNSException, UnicodeError):
+        return rdata
+    return " ".join(fields)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One resource record as a host holds it.
+
+    `owner` is absolute. `rtype` is upper case (vendors' own types such as `URL` keep their name). `rdata` is in presentation
+    form, names in it absolute. `ttl` in seconds, `None` lets the host choose. `masked`: stored, but the world is shown
+    something else (a proxied or flattened CNAME). `ref` is the vendor's id or whole row, never compared, handed back verbatim.
+
+    Two records are equal when owner, type and rdata are, case and final dots of names aside; TTL, `masked` and `ref` take no part.
+    """
+
+    owner: Name
+    rtype: str
+    rdata: str
+    ttl: int | None = None
+    masked: bool = False
+    ref: object = field(default=None, repr=False)
+    key: tuple[Name, str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rtype", self.rtype.upper())
+        object.__setattr__(self, "key", (self.owner, self.rtype, _canonical(self.rtype, self.rdata)))
+
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Record) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        ttl = "" if self.ttl is None else f" {self.ttl}"
+        return f"{text(self.owner)}.{ttl} {self.rtype} {self.rdata}"
+
+    @property
+    def target(self) -> Name:
+        """The name that a CNAME, DNAME, NS or PTR points to. Raises `ValueError` for other types."""
+        if _RDATA_NAMES.get(self.rtype) != 0:
+            raise ValueError(f"a {self.rtype} record has no target")
+        return dns.name.from_text(self.rdata, dns.name.root)
+
+
+class _Whole(Enum):
+    WHOLE = "whole"
+
+
+WHOLE: Final = _Whole.WHOLE
+"""`Snapshot.covers` of a read that holds every record of the zone."""
+
+type Covers = frozenset[Name] | Literal[_Whole.WHOLE]
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone that an account at a host holds.
+
+    `ref` is the vendor's id. `account` says to a person which account it is. `name_servers` are those that the host says the
+    zone is served by, empty when it does not say. `problem` is non-empty when the host itself says that the zone must not be
+    written or is not served from here (inactive, partial, secondary, another product), in words for a person.
+    `record_count` is the host's own count from a source other than `read`, `None` when it has none.
+    """
+
+    apex: Name
+    ref: str = ""
+    account: str = ""
+    name_servers: tuple[Name, ...] = ()
+    problem: str = ""
+    record_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragile:
+    """Something in the zone that the host's API cannot carry through a whole-zone write: `name` to accept it by, `what` it is, the `way_out`."""
+
+    name: str
+    what: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a host says is in a zone, at one moment.
+
+    `records` are those at the names in `covers`, or all of the zone when `covers` is `WHOLE`. `baggage` are zone settings that a
+    write would lose unless handed back (Namecheap's `EmailType`). `fragile` lists what a whole-zone write could not carry.
+    `total` is the number of records in the zone where the host says it.
+    """
+
+    zone: Zone
+    records: tuple[Record, ...]
+    covers: Covers
+    baggage: Mapping[str, str] = field(default_factory=dict)
+    fragile: tuple[Fragile, ...] = ()
+    total: int | None = None
+
+    def covered(self, name: Name) -> bool:
+        """True when this snapshot knows everything at `name`."""
+        return self.covers is WHOLE or name in self.covers
+
+    def at(self, name: Name) -> tuple[Record, ...]:
+        """The records at exactly this owner."""
+        return tuple(record for record in self.records if record.owner == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a host can hold: TTLs in seconds, `max_records` per zone, `None` where it sets no limit that we know."""
+
+    min_ttl: int = 1
+    max_ttl: int = 604800
+    max_records: int | None = None
+
+
+def multiset(records: Iterable[Record]) -> Counter[tuple[tuple[Name, str, str], bool]]:
+    """Records as a multiset for comparing two looks at a zone: what is masked counts as different from what is not."""
+    return Counter((record.key, record.masked) for record in records)

@@ -1,0 +1,1 @@
+"""The Cloudflare plugin of wixsend."""

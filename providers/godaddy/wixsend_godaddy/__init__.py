@@ -1,0 +1,1 @@
+"""The GoDaddy plugin of wixsend."""

@@ -1,0 +1,1 @@
+"""The Namecheap plugin of wixsend."""
