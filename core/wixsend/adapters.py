@@ -1,0 +1,104 @@
+"""Floor 4. A plugin's open account as the engine uses it: awaitable, one call at a time, raising only our errors.
+
+`Adapter` hides whether the plugin's provider is asynchronous or blocking, and holds it to what it promised: an answer about another
+zone, or one that leaves out a name that was asked for, is an error here and never reaches a plan.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
+
+from wixsend.errors import ConfigError, PluginBroken, WixsendError
+from wixsend.names import Name, text
+from wixsend.plan import Edit
+from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, Wire, translate
+from wixsend.records import Snapshot, Zone
+
+__all__ = ["Adapter"]
+
+
+class Adapter:
+    """One open account at a DNS host.
+
+    Every method raises a `ProviderError`, or a `ConfigError` (`PluginBroken` where the plugin breaks the contract); the vendor's own
+    exception is chained. Two calls of one adapter never overlap, whoever asks.
+
+    A blocking provider gets one thread of its own. A call that waits for that thread and is cancelled is never made; a call that
+    runs cannot be stopped: whoever cancelled it, or ran out of time, must take its outcome as unknown, and hold on to the zone until
+    `idle()` returns. The next call starts after it.
+    """
+
+    def __init__(self, plugin: ProviderPlugin, provider: Provider | BlockingProvider, label: str = "") -> None:
+        self.plugin = plugin
+        self.label = label or plugin.label
+        self._provider = provider
+        self._turn = asyncio.Lock()
+        self._thread = None if inspect.iscoroutinefunction(provider.zone) else ThreadPoolExecutor(1, f"wixsend-{plugin.name}")
+
+    @classmethod
+    def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: Wire, label: str = "") -> Self:
+        """Open the account through the plugin, which imports the vendor's SDK: this may block for a second."""
+        try:
+            return cls(plugin, plugin.opens(credentials, wire), label)
+        except WixsendError:
+            raise
+        except Exception as wrong:
+            raise PluginBroken(
+                f"the plugin {plugin.name} cannot open an account: {type(wrong).__name__}: {wrong}",
+                f"Install it again (wixsend[{plugin.name}]), or report it to its author.",
+            ) from wrong
+
+    async def zone(self, apex: Name) -> tuple[Zone, ...]:
+        """Every zone with exactly this apex that the account can see."""
+        zones = tuple(await self._ask(self._provider.zone, apex))
+        for zone in zones:
+            self._promised(zone.apex == apex, f"answered {text(zone.apex)} when asked for the zone {text(apex)}")
+        return zones
+
+    async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
+        """What is at these names, or in the whole zone: `Snapshot.covers` says which, and covers every name asked for."""
+        snapshot: Snapshot = await self._ask(self._provider.read, zone, names)
+        self._promised(snapshot.zone.apex == zone.apex, f"read the zone {text(snapshot.zone.apex)} when asked for {text(zone.apex)}")
+        for name in names:
+            self._promised(snapshot.covered(name), f"did not say what is at {text(name)} in {text(zone.apex)}")
+        return snapshot
+
+    async def write(self, edit: Edit) -> Receipt:
+        """Make this edit, with one call of the provider's `write`. `ValueError` for an edit without changes, which is never written."""
+        if not edit:
+            raise ValueError("an edit without changes is never written")
+        receipt: Receipt = await self._ask(self._provider.write, edit, writing=True)
+        return receipt
+
+    async def close(self) -> None:
+        """Free what was opened, after a call that still runs. Call it once."""
+        try:
+            await self._ask(self._provider.close)
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown(wait=False)
+
+    async def idle(self) -> None:
+        """Return when no call of this adapter runs any more, abandoned ones included."""
+        await self._do(lambda: None)
+
+    async def _ask(self, method: Callable[..., Any], *args: Any, writing: bool = False) -> Any:
+        try:
+            return await self._do(method, *args)
+        except ConfigError:
+            raise
+        except Exception as wrong:
+            raise translate(wrong, self._provider.errors, self.label, writing) from wrong
+
+    async def _do(self, method: Callable[..., Any], *args: Any) -> Any:
+        if self._thread is not None:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*args))
+        async with self._turn:
+            answer = method(*args)
+            return await answer if inspect.isawaitable(answer) else answer
+
+    def _promised(self, kept: bool, otherwise: str) -> None:
+        if not kept:
+            raise PluginBroken(f"{self.label}: the plugin {self.plugin.name} {otherwise}", "Report it to the plugin's author.")
