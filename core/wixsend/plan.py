@@ -6,12 +6,12 @@ shown is what is done. Nothing to do is an edit without changes, and an edit wit
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
 from wixsend.names import Name, ancestors, text, wildcards_over
-from wixsend.records import WHOLE, Record, Snapshot
+from wixsend.records import WHOLE, Record, Snapshot, multiset
 
 __all__ = [
     "Change",
@@ -49,8 +49,8 @@ class Edit:
 
     @property
     def adds(self) -> tuple[Record, ...]:
-        """Every record that comes, in order of the changes."""
-        return tuple(record for change in self.changes for record in change.add)
+        """Every record that comes, in order of the changes, without a `ref`: what one was read with, once, is no row of the host now."""
+        return tuple(replace(record, ref=None) for change in self.changes for record in change.add)
 
     @property
     def removes(self) -> tuple[Record, ...]:
@@ -302,3 +302,43 @@ def plan_restore(before: Snapshot, lost: Iterable[Record]) -> Plan:
             lines.append(Line(Mark.CREATE, record, "put back"))
     edit = Edit(before, tuple(Change(owner, add=tuple(records)) for owner, records in adds.items()))
     return Plan(edit, tuple(lines), _untouched(edit, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a zone, read again after an edit, differs from what it must be: all that was there and was not touched, and what was added.
+
+    `lost` are untouched records that are gone or changed, `settings` names the baggage that changed, `missing` are records of the
+    edit that are not there, `lingering` those that it removed and that still are.
+    """
+
+    lost: tuple[Record, ...] = ()
+    settings: tuple[str, ...] = ()
+    missing: tuple[Record, ...] = ()
+    lingering: tuple[Record, ...] = ()
+
+    @property
+    def harmed(self) -> bool:
+        """True when something that we did not touch is not as it was."""
+        return bool(self.lost or self.settings)
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.settings or self.missing or self.lingering)
+
+
+def drift(edit: Edit, after: Snapshot) -> Drift:
+    """Compare a second look with what the edit promised, over the names that both looks cover. Records that others added do not count."""
+    before = edit.before
+    seen = [record for record in before.records if after.covered(record.owner)]
+    untouched = multiset(seen) - multiset(edit.removes)
+    gone = untouched - multiset(after.records)
+    lost: list[Record] = []
+    for record in seen:
+        mark = (record.key, record.masked)
+        if gone[mark] > 0:
+            gone[mark] -= 1
+            lost.append(record)
+    settings = sorted(name for name in before.baggage if after.baggage.get(name) != before.baggage[name])
+    missing = [record for record in edit.adds if record not in after.at(record.owner)]
+    lingering = [record for record in dict.fromkeys(edit.removes) if record not in edit.adds and record in after.at(record.owner)]
+    return Drift(tuple(lost), tuple(settings), tuple(missing), tuple(lingering))

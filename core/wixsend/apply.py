@@ -1,0 +1,73 @@
+"""Floor 5. From an approved edit to a zone that holds it: write once, look again, and say exactly what is not as it was.
+
+Nothing here decides what to write. An edit comes from `wixsend.plan`, was judged by `wixsend.guard` and agreed to by a person; the
+journal has the zone as it was read and what is intended before the first byte is sent.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from wixsend.adapters import Adapter
+from wixsend.errors import Drifted, OutcomeUnknown
+from wixsend.names import text
+from wixsend.plan import Drift, Edit, drift
+from wixsend.provider import Receipt
+from wixsend.records import Granularity, Snapshot
+
+__all__ = ["look_again", "write"]
+
+_PAUSE = 1.0
+"""Seconds between two looks while the host is given its settle time."""
+
+type Sleep = Callable[[float], Awaitable[None]]
+
+
+async def write(adapter: Adapter, edit: Edit, sleep: Sleep) -> None:
+    """Make the edit, once, and make sure of it.
+
+    Raises `Drifted` when something untouched is not as it was, `OutcomeUnknown` when it cannot be told that the edit was made, and
+    whatever error of the provider says that it was not.
+    """
+    receipt = await adapter.write(edit)
+    if not _itemised(adapter, edit, receipt):
+        await look_again(adapter, edit, sleep)
+
+
+def _itemised(adapter: Adapter, edit: Edit, receipt: Receipt) -> bool:
+    """True when the host's own answer names every record that came, and the host cannot have touched anything else."""
+    if adapter.plugin.granularity is Granularity.ZONE or receipt.records is None:
+        return False
+    return all(any(record == held and not held.masked for held in receipt.records) for record in edit.adds)
+
+
+async def look_again(adapter: Adapter, edit: Edit, sleep: Sleep) -> Snapshot:
+    """Read the zone again until it is as the edit promised, for as long as the host may take to show a change.
+
+    A read just after a write may be older than the write: no difference is believed before the host's settle time is over.
+    """
+    names = frozenset(change.owner for change in edit.changes) | frozenset(record.owner for record in edit.before.records)
+    left = adapter.plugin.settle
+    while True:
+        after = await adapter.read(edit.before.zone, names)
+        found = drift(edit, after)
+        if not found:
+            return after
+        if left <= 0:
+            raise _told(adapter, edit, found)
+        pause = min(_PAUSE, left)
+        await sleep(pause)
+        left -= pause
+
+
+def _told(adapter: Adapter, edit: Edit, found: Drift) -> Drifted | OutcomeUnknown:
+    zone = text(edit.before.zone.apex)
+    if not found.harmed:
+        names = ", ".join(sorted({text(record.owner) for record in (*found.missing, *found.lingering)}))
+        return OutcomeUnknown(f"{adapter.label} took the edit and does not show it at {names}", "wixsend looks again before anything else.")
+    lost = "".join(f"\n    lost: {record}" for record in found.lost)
+    settings = "".join(f"\n    changed: {name}, was {edit.before.baggage[name]!r}" for name in found.settings)
+    return Drifted(
+        f"the zone {zone} at {adapter.label} is not as it was, apart from our edit:{lost}{settings}",
+        "Another editor may have changed it at the same time: look at the zone. What wixsend read before its write is kept; "
+        f"`wixsend backups {zone}` lists it, and `wixsend restore` puts back the records that you name. "
+        "`wixsend undo DOMAIN` takes wixsend's own records back.",
+    )

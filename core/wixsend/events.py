@@ -1,0 +1,297 @@
+"""Floor 2, pure. What can happen in the life of one sending domain, as values, and their form in the journal.
+
+An event says what happened, never what to do: `wixsend.flow` folds events into a case. The journal keeps them as JSON with the
+version of their form, so that a newer wixsend can read what an older one wrote.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import dns.exception
+import dns.name
+
+from wixsend.names import Name
+from wixsend.plan import Change
+from wixsend.records import Record
+
+__all__ = [
+    "EVENTS",
+    "Accepted",
+    "Agreed",
+    "Blind",
+    "Event",
+    "Hidden",
+    "HostFound",
+    "Intended",
+    "NoHost",
+    "NotYet",
+    "NothingToWrite",
+    "Planned",
+    "Reopened",
+    "Stopped",
+    "Stumbled",
+    "Undone",
+    "Visible",
+    "Withdrawn",
+    "WixAuthenticated",
+    "WixGenerating",
+    "WixHosts",
+    "WixWants",
+    "WriteUnknown",
+    "Wrote",
+    "from_json",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `code` is its stable name in the journal, `version` the version of its fields."""
+
+    code: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WixGenerating(Event):
+    """Wix knows the domain, and is still making its records."""
+
+    code = "wix-generating"
+    wix_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WixWants(Event):
+    """Wix told which records it wants; the domain is not authenticated."""
+
+    code = "wix-wants"
+    wix_id: str = ""
+    records: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WixAuthenticated(Event):
+    """Wix, asked with a question (not with authenticate), says that the domain is authenticated."""
+
+    code = "wix-authenticated"
+    wix_id: str = ""
+    records: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostFound(Event):
+    """The zone that the world sees, and the account that holds it."""
+
+    code = "host-found"
+    apex: Name = dns.name.root
+    provider: str = ""
+    account: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoHost(Event):
+    """The zone is known, and nobody here can write to it: a person adds the records, we go on watching."""
+
+    code = "no-host"
+    apex: Name = dns.name.root
+    why: str = ""
+    kept: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WixHosts(Event):
+    """Wix serves the zone itself and adds the records itself: nothing to write, its status is followed."""
+
+    code = "wix-hosts"
+    apex: Name = dns.name.root
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Event):
+    """There is an edit to make, named by `digest`; `kept` are wanted records that the DMARC policy leaves out."""
+
+    code = "planned"
+    digest: str = ""
+    kept: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToWrite(Event):
+    """The zone already holds every record that is to be there."""
+
+    code = "nothing-to-write"
+    kept: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed(Event):
+    """A person (or --yes) agreed to the edit named by `digest`."""
+
+    code = "agreed"
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intended(Event):
+    """These changes are about to be sent; `snapshot` is the journal's number of the zone as it was read before."""
+
+    code = "intended"
+    changes: tuple[Change, ...] = ()
+    snapshot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn(Event):
+    """The host said for certain that it did nothing of what was intended: read and plan again."""
+
+    code = "withdrawn"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteUnknown(Event):
+    """What was intended was sent and not answered: the host gets `settle` seconds, then we look."""
+
+    code = "write-unknown"
+    why: str = ""
+    settle: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote(Event):
+    """The host holds what was intended, and we saw it."""
+
+    code = "wrote"
+
+
+@dataclass(frozen=True, slots=True)
+class Visible(Event):
+    """Every authoritative server and every chosen resolver answers every record."""
+
+    code = "visible"
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden(Event):
+    """Somebody does not answer the records yet: `why`, and the next look is worth it in `wait` seconds."""
+
+    code = "hidden"
+    why: str = ""
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Blind(Event):
+    """No authoritative server can be reached from here, so DNS proves nothing: Wix's own advice about waiting is what is left."""
+
+    code = "blind"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Event):
+    """Wix's answer to authenticate says AUTHENTICATED; still to be confirmed by a question."""
+
+    code = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet(Event):
+    """Wix was asked to authenticate and did not."""
+
+    code = "not-yet"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stumbled(Event):
+    """A passing failure: the same is tried again later."""
+
+    code = "stumbled"
+    error: str = ""
+    exit_code: int = 1
+    happened: str = ""
+    next_step: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """Something that only a person can change; the same command goes on afterwards."""
+
+    code = "stopped"
+    error: str = ""
+    exit_code: int = 1
+    happened: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened(Event):
+    """A person runs the command again on a case that had ended."""
+
+    code = "reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class Undone(Event):
+    """What we had written was taken back."""
+
+    code = "undone"
+
+
+EVENTS: Mapping[str, type[Event]] = {kind.code: kind for kind in Event.__subclasses__()}
+"""Every event by its code."""
+
+
+def to_json(event: Event) -> str:
+    """The event's fields as JSON text; its code and version are kept beside it."""
+    return json.dumps({field.name: _pack(getattr(event, field.name)) for field in fields(event)}, ensure_ascii=False)
+
+
+def from_json(code: str, version: int, payload: str) -> Event:
+    """The event that was written so. Raises `ValueError` for a code, version or payload that this wixsend does not know.
+
+    A version of an event's form that is older than today's is brought up to date here.
+    """
+    kind = EVENTS.get(code)
+    if kind is None or version > kind.version:
+        raise ValueError(f"the event {code!r} in version {version} is not known to this wixsend")
+    try:
+        values = json.loads(payload)
+        known = {field.name for field in fields(kind)}
+        return kind(**{name: _unpack(value) for name, value in values.items() if name in known})
+    except (TypeError, KeyError, AttributeError, IndexError, dns.exception.DNSException) as wrong:
+        raise ValueError(f"the event {code!r} is damaged: {wrong}") from wrong
+
+
+def _pack(value: Any) -> Any:
+    if isinstance(value, Record):
+        return {"record": [value.owner.to_text(), value.rtype, value.rdata, value.ttl, value.masked]}
+    if isinstance(value, Change):
+        return {"change": [value.owner.to_text(), _pack(value.remove), _pack(value.add)]}
+    if isinstance(value, Name):
+        return {"name": value.to_text()}
+    if isinstance(value, tuple):
+        return [_pack(item) for item in value]
+    return value
+
+
+def _unpack(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpack(item) for item in value)
+    if isinstance(value, dict):
+        ((tag, content),) = value.items()
+        if tag == "record":
+            owner, rtype, rdata, ttl, masked = content
+            return Record(dns.name.from_text(owner), rtype, rdata, ttl, masked)
+        if tag == "change":
+            owner, remove, add = content
+            return Change(dns.name.from_text(owner), _unpack(remove), _unpack(add))
+        if tag == "name":
+            return dns.name.from_text(content)
+        raise KeyError(tag)
+    return value

@@ -1,0 +1,336 @@
+"""Floor 2, pure. The life of one sending domain: two tables and two functions.
+
+`EFFECTS` says what is done at each stage, `NEXT` which stage follows which event. `decide(case, now, times)` gives the next thing to
+do as a value; `evolve(case, event, at, times)` folds what happened into the case. The shell (`wixsend.engine`) performs one effect,
+appends the event to the journal, and believes it only then. Resuming is folding the journal. Time is an argument: seconds since the
+epoch, UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import dns.name
+
+from wixsend.events import (
+    Accepted,
+    Agreed,
+    Blind,
+    Event,
+    Hidden,
+    HostFound,
+    Intended,
+    NoHost,
+    NothingToWrite,
+    NotYet,
+    Planned,
+    Reopened,
+    Stopped,
+    Stumbled,
+    Undone,
+    Visible,
+    Withdrawn,
+    WixAuthenticated,
+    WixGenerating,
+    WixHosts,
+    WixWants,
+    WriteUnknown,
+    Wrote,
+)
+from wixsend.names import Name
+from wixsend.plan import Change
+from wixsend.records import Record
+
+__all__ = ["EARLY", "EFFECTS", "NEXT", "Case", "Decision", "Effect", "Stage", "Times", "decide", "evolve", "merged"]
+
+
+class Stage(StrEnum):
+    """Where a case stands. The value is what reports print."""
+
+    ASKING = "asking Wix"
+    GENERATING = "waiting for Wix's records"
+    LOCATING = "finding the DNS host"
+    PLANNING = "planning"
+    AGREEING = "waiting for a yes"
+    WRITING = "writing"
+    PROVING = "waiting for DNS"
+    AUTHENTICATING = "authenticating"
+    CONFIRMING = "confirming"
+    FOLLOWING = "following Wix"
+    AUDITING = "checking DNS"
+    DONE = "authenticated"
+    STOPPED = "stopped"
+    UNDONE = "undone"
+
+
+class Effect(StrEnum):
+    """The one thing to do next in the world."""
+
+    ASK_WIX = "ask Wix which records it wants"
+    FIND_HOST = "find the zone, its host and the account"
+    PLAN = "read the zone and plan the edit"
+    ASK_PERSON = "show the plan and ask for a yes"
+    WRITE = "write the edit and look again"
+    LOOK = "look in DNS"
+    AUTHENTICATE = "ask Wix to authenticate"
+    CONFIRM = "ask Wix for the status"
+    GIVE_UP = "stop, and explain"
+    WAIT = "wait"
+    REST = "nothing more to do"
+
+
+EFFECTS: Mapping[Stage, Effect] = {
+    Stage.ASKING: Effect.ASK_WIX,
+    Stage.GENERATING: Effect.ASK_WIX,
+    Stage.LOCATING: Effect.FIND_HOST,
+    Stage.PLANNING: Effect.PLAN,
+    Stage.AGREEING: Effect.ASK_PERSON,
+    Stage.WRITING: Effect.WRITE,
+    Stage.PROVING: Effect.LOOK,
+    Stage.AUTHENTICATING: Effect.AUTHENTICATE,
+    Stage.CONFIRMING: Effect.CONFIRM,
+    Stage.FOLLOWING: Effect.ASK_WIX,
+    Stage.AUDITING: Effect.LOOK,
+    Stage.DONE: Effect.REST,
+    Stage.STOPPED: Effect.REST,
+    Stage.UNDONE: Effect.REST,
+}
+"""What is done at each stage, once its time has come."""
+
+_ANYWHERE: Mapping[type[Event], Stage | None] = {Stopped: Stage.STOPPED, Undone: Stage.UNDONE, Stumbled: None}
+_ENDED: Mapping[type[Event], Stage | None] = {Reopened: Stage.ASKING, Undone: Stage.UNDONE}
+_ASKED: Mapping[type[Event], Stage | None] = {
+    WixGenerating: Stage.GENERATING,
+    WixWants: Stage.LOCATING,
+    WixAuthenticated: Stage.AUDITING,
+}
+
+NEXT: Mapping[Stage, Mapping[type[Event], Stage | None]] = {
+    Stage.ASKING: {**_ASKED, **_ANYWHERE},
+    Stage.GENERATING: {**_ASKED, **_ANYWHERE},
+    Stage.LOCATING: {HostFound: Stage.PLANNING, NoHost: Stage.PROVING, WixHosts: Stage.FOLLOWING, **_ANYWHERE},
+    Stage.PLANNING: {Planned: Stage.AGREEING, NothingToWrite: Stage.PROVING, **_ANYWHERE},
+    Stage.AGREEING: {Agreed: Stage.WRITING, Withdrawn: Stage.PLANNING, **_ANYWHERE},
+    Stage.WRITING: {
+        Intended: None,
+        Wrote: Stage.PROVING,
+        WriteUnknown: None,
+        Withdrawn: Stage.PLANNING,
+        **_ANYWHERE,
+    },
+    Stage.PROVING: {Visible: Stage.AUTHENTICATING, Hidden: None, Blind: Stage.AUTHENTICATING, **_ANYWHERE},
+    Stage.AUTHENTICATING: {Accepted: Stage.CONFIRMING, NotYet: Stage.PROVING, **_ANYWHERE},
+    Stage.CONFIRMING: {WixAuthenticated: Stage.DONE, NotYet: Stage.PROVING, **_ANYWHERE},
+    Stage.FOLLOWING: {WixGenerating: None, WixWants: None, WixAuthenticated: Stage.DONE, **_ANYWHERE},
+    Stage.AUDITING: {Visible: Stage.DONE, Hidden: Stage.DONE, Blind: Stage.DONE, **_ANYWHERE},
+    Stage.DONE: _ENDED,
+    Stage.STOPPED: _ENDED,
+    Stage.UNDONE: _ENDED,
+}
+"""Which stage follows which event; `None` stays. An event that a stage does not list leaves the case as it is."""
+
+EARLY: frozenset[Stage] = frozenset({Stage.ASKING, Stage.LOCATING, Stage.PLANNING, Stage.AGREEING})
+"""Stages before anything was written: a failure that does not pass soon is better told than waited for."""
+
+_RESTARTS = frozenset({Wrote, NothingToWrite, NoHost, WixHosts, Reopened})
+"""Events from which the time that is given to DNS and to Wix is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Every wait, in seconds; all can be set in `[times]` of wixsend.toml. The defaults follow Wix's own advice."""
+
+    generating: float = 20.0
+    """Between two looks whether Wix has made its records; grows to `generating_most`."""
+    generating_most: float = 300.0
+    look_least: float = 2.0
+    """The shortest and longest time between two looks in DNS."""
+    look_most: float = 900.0
+    blind_first: float = 3600.0
+    """Where DNS cannot be seen from here: from the write to the first authenticate (Wix: 1 h)."""
+    retry_first: float = 300.0
+    """After Wix did not authenticate although DNS was complete; grows fourfold to `retry_most` (Wix: 4 h)."""
+    retry_most: float = 14400.0
+    following: float = 60.0
+    """Between two looks at the status of a domain whose DNS is at Wix; grows to `look_most`."""
+    give_up: float = 172800.0
+    """From the write until the case is stopped with an explanation (Wix: 48 h)."""
+    stumble_first: float = 1.0
+    """After a passing failure; doubles to `stumble_most`."""
+    stumble_most: float = 300.0
+    stumbles_early: int = 5
+    """How many passing failures in a row are borne before anything was written."""
+    stumbling: float = 21600.0
+    """How long passing failures in a row are borne afterwards."""
+    plan_fresh: float = 5.0
+    """A plan older than this is made again from a new read before it is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One sending domain's run, folded from its events.
+
+    `due` is when the next effect may be performed, `why` says to a person what is waited for. `since` is the moment from which DNS
+    and Wix are given their time. `written` is what we wrote and have not taken back; `intended` what was sent and is not confirmed
+    yet. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in a row, since `stumbling_since`.
+    """
+
+    stage: Stage = Stage.ASKING
+    due: float = 0.0
+    why: str = ""
+    at: float = 0.0
+    since: float = 0.0
+    wix_id: str = ""
+    wanted: tuple[Record, ...] = ()
+    kept: tuple[Record, ...] = ()
+    apex: Name = dns.name.root
+    provider: str = ""
+    account: str = ""
+    how: str = ""
+    agreed: str = ""
+    intended: tuple[Change, ...] = ()
+    written: tuple[Change, ...] = ()
+    authenticated: bool = False
+    warning: str = ""
+    waits: int = 0
+    tries: int = 0
+    stumbles: int = 0
+    stumbling_since: float = 0.0
+    stumble: Stumbled | None = None
+    stop: Stopped | None = None
+
+    @property
+    def to_prove(self) -> tuple[Record, ...]:
+        """The records that DNS has to show: what is wanted, but for what the DMARC policy leaves out."""
+        return tuple(record for record in self.wanted if record not in self.kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do now: `effect`; for `WAIT`, `until` when, and `why`."""
+
+    effect: Effect
+    until: float = 0.0
+    why: str = ""
+
+
+def decide(case: Case, now: float, times: Times) -> Decision:
+    """The next effect. A clock that went backwards never makes a case wait longer than it was told to."""
+    effect = EFFECTS[case.stage]
+    if effect is Effect.REST:
+        return Decision(effect, why=case.why)
+    if _worn_out(case, now, times):
+        return Decision(Effect.GIVE_UP, why=case.why)
+    if case.due > now >= case.at:
+        return Decision(Effect.WAIT, case.due, case.why)
+    return Decision(effect, why=case.why)
+
+
+def _worn_out(case: Case, now: float, times: Times) -> bool:
+    if case.stumbles and case.stage in EARLY:
+        return case.stumbles >= times.stumbles_early
+    if case.stumbles and now - case.stumbling_since >= times.stumbling:
+        return True
+    return bool(case.since) and case.stage not in EARLY and now - case.since >= times.give_up
+
+
+def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
+    """The case after the event. An event that the stage does not know changes nothing: a late or repeated one does no harm."""
+    if type(event) not in NEXT[case.stage]:
+        return case
+    stage = NEXT[case.stage][type(event)] or case.stage
+    waits = case.waits + 1 if stage is case.stage else 0
+    moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, stumbles=0)
+    if type(event) in _RESTARTS:
+        moved = replace(moved, since=at)
+    return _folded(moved, case, event, at, times)
+
+
+def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) -> Case:
+    """What the event says, put into the case."""
+    match event:
+        case WixGenerating(wix_id):
+            wait = min(times.generating * 2**before.waits, times.generating_most)
+            if before.stage is not moved.stage:
+                moved = replace(moved, since=at)
+            return replace(moved, wix_id=wix_id, due=at + wait, why="Wix is still making the records")
+        case WixWants(wix_id, records):
+            moved = replace(moved, wix_id=wix_id, wanted=records, authenticated=False)
+            if moved.stage is Stage.FOLLOWING:
+                wait = min(times.following * 2**before.waits, times.look_most)
+                return replace(moved, due=at + wait, why="Wix serves this zone and adds the records itself")
+            return moved
+        case WixAuthenticated(wix_id, records):
+            return replace(
+                moved, wix_id=wix_id or before.wix_id, wanted=records or before.wanted, authenticated=True, warning="", stop=None
+            )
+        case HostFound(apex, provider, account, how):
+            return replace(moved, apex=apex, provider=provider, account=account, how=how)
+        case NoHost(apex, why, kept):
+            return replace(moved, apex=apex, provider="", account="", how=why, kept=kept)
+        case WixHosts(apex):
+            return replace(moved, apex=apex, provider="wix", how="Wix serves this zone and adds the records itself")
+        case Planned(digest, kept):
+            agreed = before.agreed if before.agreed == digest else ""
+            return replace(moved, kept=kept, agreed=agreed)
+        case NothingToWrite(kept):
+            return replace(moved, kept=kept, written=merged(before.written, before.intended), intended=())
+        case Agreed(digest):
+            return replace(moved, agreed=digest)
+        case Intended(changes):
+            return replace(moved, intended=merged(before.intended, changes))
+        case Withdrawn(why):
+            return replace(moved, why=why, intended=())
+        case WriteUnknown(why, settle):
+            return replace(moved, due=at + settle, why=why)
+        case Wrote():
+            return replace(moved, written=merged(before.written, before.intended), intended=())
+        case Hidden(why, wait):
+            if moved.stage is Stage.DONE:
+                return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why}")
+            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=why)
+        case Blind(why):
+            if moved.stage is Stage.DONE:
+                return replace(moved, warning=f"Wix says AUTHENTICATED; DNS could not be checked: {why}")
+            return replace(moved, due=max(at, before.since + times.blind_first) if not before.tries else at, why=why)
+        case NotYet(why):
+            wait = min(times.retry_first * 4**before.tries, times.retry_most)
+            return replace(moved, tries=before.tries + 1, due=at + wait, why=_not_yet(before, why), authenticated=False)
+        case Stumbled(happened=happened, retry_after=retry_after):
+            wait = min(times.stumble_first * 2**before.stumbles, times.stumble_most)
+            return replace(
+                moved,
+                due=at + max(wait, retry_after or 0.0),
+                why=happened,
+                waits=before.waits,
+                stumbles=before.stumbles + (retry_after is None),
+                stumbling_since=before.stumbling_since if before.stumbles else at,
+                stumble=event,
+            )
+        case Stopped():
+            return replace(moved, stop=event, why=event.happened)
+        case Reopened():
+            return replace(moved, tries=0, stop=None, warning="")
+        case Undone():
+            return replace(moved, written=(), intended=(), agreed="", stop=None, why="what wixsend had written was taken back")
+        case _:
+            return moved
+
+
+def _not_yet(case: Case, why: str) -> str:
+    """After two tries with everything visible, what we left out is the likeliest reason."""
+    if case.tries >= 1 and case.kept:
+        return f"{why}; everything else is visible, so Wix may insist on the _dmarc record that was left as it is (--dmarc replace)"
+    return why
+
+
+def merged(*runs: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Changes of several writes as one for each owner: what went away at first, and what came and is still to be taken back."""
+    by_owner: dict[Name, Change] = {}
+    for change in (change for run in runs for change in run):
+        old = by_owner.get(change.owner, Change(change.owner))
+        came = {*old.add}
+        remove = (*old.remove, *(record for record in change.remove if record not in came and record not in old.remove))
+        add = (*(record for record in old.add if record not in change.remove), *(record for record in change.add if record not in came))
+        by_owner[change.owner] = Change(change.owner, remove, add)
+    return tuple(change for change in by_owner.values() if change.add or change.remove)

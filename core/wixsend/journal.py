@@ -1,0 +1,317 @@
+"""Floor 4. The journal: what happened to each sending domain, kept so that any run can go on after any interruption.
+
+Two facts make it safe. An event is appended with its sequence number, and a number is taken once: of two processes that go on with
+one case, the second is told (`Busy`). And what is about to be sent to a host is written, with the zone as it was read, before it is
+sent. The schema is SQLAlchemy Core and the same on SQLite and PostgreSQL; SQLite runs in WAL mode with synchronous=FULL.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dns.name
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from wixsend.errors import Busy, JournalError, JournalNewer
+from wixsend.events import Event, from_json, to_json
+from wixsend.flow import Case, Stage, Times, evolve
+from wixsend.names import Name, text
+from wixsend.records import WHOLE, Record, Snapshot, Zone
+
+__all__ = ["SCHEMA_VERSION", "Backup", "Entry", "Happened", "Journal"]
+
+SCHEMA_VERSION = 1
+"""The version of the tables below. A journal with a greater one was written by a newer wixsend, and is left alone."""
+
+_tables = sa.MetaData()
+_about = sa.Table("about", _tables, sa.Column("key", sa.String(40), primary_key=True), sa.Column("value", sa.String(200), nullable=False))
+_cases = sa.Table(
+    "cases",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("site", sa.String(100), nullable=False),
+    sa.Column("domain", sa.String(255), nullable=False),
+    sa.Column("apex", sa.String(255), nullable=False, default=""),
+    sa.Column("stage", sa.String(40), nullable=False),
+    sa.Column("due", sa.Float, nullable=False, default=0.0),
+    sa.Column("seq", sa.Integer, nullable=False, default=0),
+    sa.UniqueConstraint("site", "domain"),
+    sa.Index("cases_by_due", "stage", "due"),
+    sa.Index("cases_by_apex", "apex"),
+)
+_events = sa.Table(
+    "events",
+    _tables,
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("code", sa.String(40), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+_snapshots = sa.Table(
+    "snapshots",
+    _tables,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.Integer, sa.ForeignKey("cases.id"), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("provider", sa.String(100), nullable=False),
+    sa.Column("account", sa.String(200), nullable=False),
+    sa.Column("apex", sa.String(255), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Index("snapshots_by_case", "case_id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One event of a case and when it happened (seconds since the epoch, UTC)."""
+
+    at: float
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A case as the journal knows it: its number, whose it is, the number of its last event, and the events folded."""
+
+    id: int
+    site: str
+    domain: Name
+    seq: int
+    case: Case
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A zone as it was read before a write."""
+
+    id: int
+    at: float
+    provider: str
+    account: str
+    snapshot: Snapshot
+
+
+class Journal:
+    """An open journal. Everything raised is a `JournalError` (or its `Busy`, `JournalNewer`) with the next step.
+
+    `url` is an SQLAlchemy database URL; `folder` holds the lock files. Opening creates what is missing, readable by its owner alone.
+    """
+
+    def __init__(self, url: str, folder: Path, times: Times | None = None) -> None:
+        self._times = times or Times()
+        self._folder = folder
+        self._where = sa.engine.make_url(url).render_as_string(hide_password=True)
+        with self._speaking():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = sa.engine.make_url(url).database if url.startswith("sqlite") else None
+            if path and path != ":memory:" and not Path(path).exists():
+                Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._engine = sa.create_engine(url, connect_args={"timeout": 10} if path else {})
+            if path:
+                sa.event.listen(self._engine, "connect", _make_durable)
+            self._check_version()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def open_case(self, site: str, domain: Name) -> Entry:
+        """The case of this domain on this site; begun anew when the journal has none."""
+        found = self.find(site, domain)
+        if found is not None:
+            return found
+        with self._speaking(), self._engine.begin() as connection:
+            row = {"site": site, "domain": text(domain), "stage": Stage.ASKING.value, "apex": "", "due": 0.0, "seq": 0}
+            try:
+                key = connection.execute(sa.insert(_cases).values(row)).inserted_primary_key
+            except sa.exc.IntegrityError as taken:
+                raise Busy(f"another process has just begun with {text(domain)}", "Run the command again.") from taken
+        return Entry(int(key[0]) if key else 0, site, domain, 0, Case())
+
+    def find(self, site: str, domain: Name) -> Entry | None:
+        """The case of this domain on this site, or `None`."""
+        entries = self.entries(_cases.c.site == site, _cases.c.domain == text(domain))
+        return entries[0] if entries else None
+
+    def entries(self, *where: sa.ColumnElement[bool]) -> Sequence[Entry]:
+        """Every case, or those that the conditions select, in the order they were begun."""
+        with self._speaking(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_cases).where(*where).order_by(_cases.c.id)).all()
+            return [self._entry(connection, row) for row in rows]
+
+    def for_domain(self, domain: Name) -> Sequence[Entry]:
+        """The cases of this domain, on whatever site."""
+        return self.entries(_cases.c.domain == text(domain))
+
+    def neighbours(self, entry: Entry, apex: Name) -> Sequence[Entry]:
+        """The other cases whose records are in the same zone."""
+        return self.entries(_cases.c.apex == text(apex), _cases.c.id != entry.id)
+
+    def history(self, entry: Entry) -> Sequence[Happened]:
+        """Everything that happened to a case, oldest first."""
+        with self._speaking(), self._engine.connect() as connection:
+            return self._history(connection, entry.id)
+
+    def append(self, entry: Entry, event: Event, at: float) -> Entry:
+        """The case after the event, which is on disk when this returns. `Busy` when another process went on with the case meanwhile."""
+        case = evolve(entry.case, event, at, self._times)
+        seq = entry.seq + 1
+        row = {"case_id": entry.id, "seq": seq, "at": at, "code": event.code, "version": event.version, "payload": to_json(event)}
+        seen = {"stage": case.stage.value, "due": case.due, "seq": seq, "apex": text(case.apex)}
+        with self._speaking(), self._engine.begin() as connection:
+            try:
+                connection.execute(sa.insert(_events).values(row))
+            except sa.exc.IntegrityError as taken:
+                raise Busy(
+                    f"another wixsend process went on with {text(entry.domain)} meanwhile",
+                    "Let it finish; wixsend status shows where it is.",
+                ) from taken
+            connection.execute(sa.update(_cases).where(_cases.c.id == entry.id).values(seen))
+        return Entry(entry.id, entry.site, entry.domain, seq, case)
+
+    def keep_snapshot(self, entry: Entry, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
+        """Put away a zone as it was read, before it is written; returns its number."""
+        row = {
+            "case_id": entry.id,
+            "at": at,
+            "provider": provider,
+            "account": account,
+            "apex": text(snapshot.zone.apex),
+            "payload": _snapshot_to_json(snapshot),
+        }
+        with self._speaking(), self._engine.begin() as connection:
+            key = connection.execute(sa.insert(_snapshots).values(row)).inserted_primary_key
+        return int(key[0]) if key else 0
+
+    def backups(self, apex: Name | None = None) -> Sequence[Backup]:
+        """The zones that were put away, of one apex or of all, oldest first."""
+        query = sa.select(_snapshots).order_by(_snapshots.c.id)
+        if apex is not None:
+            query = query.where(_snapshots.c.apex == text(apex))
+        with self._speaking(), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [Backup(row.id, row.at, row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows]
+
+    @contextmanager
+    def lock(self, what: str, whose: str) -> Iterator[None]:
+        """Hold a name that one process on this machine can hold at a time, such as one zone of one account; let go when the process ends.
+
+        Raises `Busy` at once when another process holds it; `whose` says to a person what it is.
+        """
+        name = "".join(c if c.isalnum() or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
+        with self._speaking():
+            held = FileLock(self._folder / f"{name}.lock", timeout=0, mode=0o600)
+            try:
+                held.acquire()
+            except Timeout as taken:
+                raise Busy(f"another wixsend process is working on {whose}", "Let it finish; wixsend status shows where it is.") from taken
+        try:
+            yield
+        finally:
+            held.release()
+
+    def _entry(self, connection: sa.Connection, row: Any) -> Entry:
+        case, history = Case(), self._history(connection, row.id)
+        for happened in history:
+            case = evolve(case, happened.event, happened.at, self._times)
+        return Entry(row.id, row.site, dns.name.from_text(row.domain), len(history), case)
+
+    def _history(self, connection: sa.Connection, case_id: int) -> Sequence[Happened]:
+        rows = connection.execute(sa.select(_events).where(_events.c.case_id == case_id).order_by(_events.c.seq)).all()
+        try:
+            return [Happened(row.at, from_json(row.code, row.version, row.payload)) for row in rows]
+        except ValueError as wrong:
+            raise JournalError(f"the journal {self._where} cannot be read: {wrong}", "Update wixsend, or restore the file.") from wrong
+
+    def _check_version(self) -> None:
+        with self._engine.begin() as connection:
+            found = None
+            if sa.inspect(connection).has_table("about"):
+                found = connection.execute(sa.select(_about.c.value).where(_about.c.key == "schema")).scalar()
+            if found is None:
+                _tables.create_all(connection)
+                connection.execute(sa.insert(_about).values(key="schema", value=str(SCHEMA_VERSION)))
+            elif not found.isdigit() or int(found) > SCHEMA_VERSION:
+                raise JournalNewer(
+                    f"the journal {self._where} has version {found}, and this wixsend knows {SCHEMA_VERSION}",
+                    "Update wixsend, or name another journal: --state FOLDER",
+                )
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """The database's and the file system's failures as ours, with what to do."""
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, OSError) as wrong:
+            cause = str(getattr(wrong, "orig", None) or wrong)
+            next_step = next((step for word, step in _NEXT_STEPS if word in cause.lower()), _NEXT_STEPS[-1][1])
+            raise JournalError(f"the journal {self._where} failed: {cause}", next_step) from wrong
+
+
+_NEXT_STEPS = (
+    ("locked", "Another process holds it: let that finish, and run the command again."),
+    ("readonly", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
+    ("read-only", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
+    ("permission", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
+    ("unable to open", "It cannot be opened: check its permissions, or name another place: --state FOLDER"),
+    ("full", "Make room on the disk, and run the command again: it goes on where it was."),
+    ("no space", "Make room on the disk, and run the command again: it goes on where it was."),
+    ("not a database", "The file is something else, or damaged: move it away, or name another place: --state FOLDER"),
+    ("malformed", "The file is damaged: restore it from a copy, or move it away; DNS and Wix tell what was done."),
+    ("", "Nothing is lost: what was done before is in it. Mend this, and run the command again."),
+)
+
+
+def _make_durable(connection: Any, _record: object) -> None:
+    """What a commit returned from survives a power cut."""
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _snapshot_to_json(snapshot: Snapshot) -> str:
+    zone = snapshot.zone
+    return json.dumps(
+        {
+            "version": 1,
+            "zone": {
+                "apex": text(zone.apex),
+                "ref": zone.ref,
+                "account": zone.account,
+                "name_servers": [text(n) for n in zone.name_servers],
+            },
+            "covers": "whole" if snapshot.covers is WHOLE else sorted(text(name) for name in snapshot.covers),
+            "baggage": dict(snapshot.baggage),
+            "total": snapshot.total,
+            "records": [
+                {"owner": r.owner.to_text(), "type": r.rtype, "rdata": r.rdata, "ttl": r.ttl, "masked": r.masked} for r in snapshot.records
+            ],
+        },
+        ensure_ascii=False,
+    )
+
+
+def _snapshot_from_json(payload: str) -> Snapshot:
+    kept = json.loads(payload)
+    zone = kept["zone"]
+    return Snapshot(
+        zone=Zone(
+            dns.name.from_text(zone["apex"]),
+            zone["ref"],
+            zone["account"],
+            tuple(dns.name.from_text(name) for name in zone["name_servers"]),
+        ),
+        records=tuple(Record(dns.name.from_text(r["owner"]), r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
+        covers=WHOLE if kept["covers"] == "whole" else frozenset(dns.name.from_text(name) for name in kept["covers"]),
+        baggage=kept["baggage"],
+        total=kept["total"],
+    )
