@@ -116,7 +116,8 @@ class ErrorRule:
 class Provider(Protocol):
     """An open account at a DNS host, for hosts whose SDK is asynchronous. Everything raised is looked up in `errors`."""
 
-    errors: Sequence[ErrorRule]
+    @property
+    def errors(self) -> Sequence[ErrorRule]: ...
 
     async def zone(self, apex: Name) -> Sequence[Zone]:
         """Every zone with exactly this apex that the credentials can see: none, one, or (several accounts) more."""
@@ -141,7 +142,8 @@ class Provider(Protocol):
 class BlockingProvider(Protocol):
     """The same promises for SDKs that block: the core lends a thread and never calls two methods of one object at once."""
 
-    errors: Sequence[ErrorRule]
+    @property
+    def errors(self) -> Sequence[ErrorRule]: ...
 
     def zone(self, apex: Name) -> Sequence[Zone]: ...
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot: ...
