@@ -1,0 +1,309 @@
+"""Fakes over real HTTP on loopback, with faults on request and every call counted.
+
+    with Server({"cloudflare": fake.handle}) as server:
+        server.faults.add(Fault("lost-reply", service="cloudflare", call=3))
+        ...  # point an SDK at server.url("cloudflare")
+        assert server.count("cloudflare") == 3
+
+The server lives in a thread with an event loop of its own, so blocking SDKs and asyncio tests in the same process are served alike.
+Every service has its own port, and one thread that runs its handler: a fake never sees two requests at once.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from wixsend.testing.fakes import Request, Response
+
+__all__ = ["Call", "Fault", "Faults", "Handler", "Kind", "Server"]
+
+type Handler = Callable[[Request], Response]
+
+type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html", "empty", "latency", "wrong-shape", "meanwhile"]
+"""What goes wrong:
+
+    refuse       reset before the request is handled
+    lost-reply   handled, then reset
+    hang         held for `seconds`, then closed without an answer
+    truncate     handled, half of the body, then closed
+    status       `status`, `headers` and `body` instead of the answer
+    html         200 with an HTML page
+    empty        200 without a body
+    wrong-shape  200 with valid JSON (or XML, where the path has `xml` in it) of another shape, or with `body`
+    latency      held for `seconds`, then handled and answered
+    meanwhile    `action` runs just before the request is handled: another editor between two calls
+"""
+
+_ALWAYS_HANDLED = frozenset({"lost-reply", "truncate", "latency", "meanwhile"})
+_NEVER_HANDLED = frozenset({"refuse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to go wrong, `times` times, with the first requests that fit.
+
+    A request fits when it is for `service` (empty: any), is the service's call number `call` or a later one (`None`: any), and
+    `match` says so. `handled` lets the faked answers (hang, status, html, empty, wrong-shape) come after the request was
+    handled: the work is done and the answer is wrong.
+    """
+
+    kind: Kind
+    service: str = ""
+    call: int | None = None
+    times: int = 1
+    match: Callable[[Request], bool] | None = None
+    seconds: float = 0.2
+    status: int = 503
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    handled: bool = False
+    action: Callable[[], object] | None = None
+
+    def fits(self, service: str, number: int, request: Request) -> bool:
+        """True when this request is one to spoil."""
+        return self.service in ("", service) and (self.call is None or number >= self.call) and (self.match is None or self.match(request))
+
+    @property
+    def lets_through(self) -> bool:
+        """True when the request is handled although its answer is spoilt."""
+        return self.kind in _ALWAYS_HANDLED or (self.handled and self.kind not in _NEVER_HANDLED)
+
+    def answer(self, request: Request) -> Response | None:
+        """The answer in place of the fake's; `None` for the kinds that fake none."""
+        match self.kind:
+            case "status":
+                return Response(self.status, self.body, self.headers)
+            case "html":
+                page = self.body or b"<!DOCTYPE html><html><head><title>Just a moment</title></head><body>Checking</body></html>"
+                return Response(200, page, {"content-type": "text/html; charset=utf-8", **self.headers})
+            case "empty":
+                return Response(200, b"", self.headers)
+            case "wrong-shape" if "xml" in request.path:
+                return Response(200, self.body or b"<unexpected><shape/></unexpected>", {"content-type": "text/xml", **self.headers})
+            case "wrong-shape":
+                body = self.body or b'{"unexpected": [{"shape": true}]}'
+                return Response(200, body, {"content-type": "application/json", **self.headers})
+            case _:
+                return None
+
+
+class Faults:
+    """The faults that are still to come, in the order added; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left: list[tuple[Fault, int]] = []
+
+    def add(self, *faults: Fault) -> None:
+        """Let these go wrong from now on."""
+        with self._lock:
+            self._left += [(fault, fault.times) for fault in faults]
+
+    def clear(self) -> None:
+        """Forget what has not gone wrong yet."""
+        with self._lock:
+            self._left.clear()
+
+    @property
+    def pending(self) -> tuple[Fault, ...]:
+        """What has not gone wrong as often as asked: empty when a test met all that it prepared."""
+        with self._lock:
+            return tuple(fault for fault, _times in self._left)
+
+    def take(self, service: str, number: int, request: Request) -> Fault | None:
+        """The first fault that fits this request, used up by one."""
+        with self._lock:
+            for place, (fault, times) in enumerate(self._left):
+                if fault.fits(service, number, request):
+                    self._left[place : place + 1] = [(fault, times - 1)] if times > 1 else []
+                    return fault
+        return None
+
+
+@dataclass(slots=True)
+class Call:
+    """One HTTP request that arrived: `number` counts from 1 for each service; `status` is 0 until, and unless, it is answered."""
+
+    service: str
+    number: int
+    method: str
+    path: str
+    status: int = 0
+
+
+class Server:
+    """Serves one fake for each service on 127.0.0.1; a context manager.
+
+    `ports` fixes the port of a service, any free one otherwise. Leaving the context closes every connection, hanging ones
+    included, and raises what a handler raised: a bug in a fake must not pass for the vendor's misbehaviour.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler], ports: Mapping[str, int] | None = None) -> None:
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self._handlers = dict(handlers)
+        self._wanted_ports = dict(ports or {})
+        self._ports: dict[str, int] = {}
+        self._counts = dict.fromkeys(self._handlers, 0)
+        self._counting = threading.Lock()
+        self._bugs: list[BaseException] = []
+        self._threads = {name: ThreadPoolExecutor(1, thread_name_prefix=f"fake-{name}") for name in self._handlers}
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="wixsend-testing-server", daemon=True)
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if len(self._ports) < len(self._handlers):
+            self._close()
+            raise self._bugs.pop()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+        if error is None and self._bugs:
+            raise self._bugs[0]
+
+    def url(self, service: str) -> str:
+        """The base URL of a service, without a final slash."""
+        return f"http://127.0.0.1:{self._ports[service]}"
+
+    def count(self, service: str) -> int:
+        """How many requests arrived for a service since the start or the last `reset_counts`."""
+        with self._counting:
+            return self._counts[service]
+
+    def reset_counts(self) -> None:
+        """Forget the calls so far; numbers start from 1 again."""
+        with self._counting:
+            self.calls.clear()
+            self._counts = dict.fromkeys(self._handlers, 0)
+
+    def _close(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself: it could not start
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        for thread in self._threads.values():
+            thread.shutdown()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        runners: list[web.ServerRunner] = []
+        try:
+            for service in self._handlers:
+                runners.append(await self._open(service))
+            self._ready.set()
+            await self._stopping.wait()
+        except OSError as wrong:
+            self._bugs.append(wrong)
+        finally:
+            self._ready.set()
+            for runner in runners:
+                await runner.cleanup()
+
+    async def _open(self, service: str) -> web.ServerRunner:
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await self._answer(service, request)
+            except ConnectionError:  # the client is gone
+                raise
+            except Exception as bug:
+                self._bugs.append(bug)
+                return web.Response(status=500, text=f"the fake of {service} failed: {bug!r}")
+
+        def unbounded(*parts: object) -> web.BaseRequest:
+            """As aiohttp makes them, without its bound on the body's size."""
+            return web.BaseRequest(*parts, loop=asyncio.get_running_loop(), client_max_size=0)  # type: ignore[arg-type]
+
+        runner = web.ServerRunner(web.Server(answer, request_factory=unbounded, access_log=None), shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self._wanted_ports.get(service, 0)).start()
+        self._ports[service] = runner.addresses[0][1]
+        return runner
+
+    async def _answer(self, service: str, raw: web.BaseRequest) -> web.StreamResponse:
+        request = await _received(raw)
+        call = self._count(service, request)
+        fault = self.faults.take(service, call.number, request)
+        if fault is not None and fault.kind == "latency":
+            await self._hold(fault.seconds)
+        if fault is not None and fault.action is not None:
+            await self._run(service, fault.action)
+        response = Response()
+        if fault is None or fault.lets_through:
+            response = await self._run(service, lambda: self._handlers[service](request))
+        if fault is not None:
+            response = fault.answer(request) or response
+        match fault.kind if fault else None:
+            case "refuse" | "lost-reply":
+                return _reset(raw)
+            case "hang":
+                assert fault is not None
+                await self._hold(fault.seconds)
+                return _close_after(raw, b"")
+            case "truncate":
+                return _close_after(raw, _half(response))
+        call.status = response.status
+        return web.Response(status=response.status, body=response.body, headers=dict(response.headers))
+
+    def _count(self, service: str, request: Request) -> Call:
+        with self._counting:
+            self._counts[service] += 1
+            call = Call(service, self._counts[service], request.method, request.path)
+            self.calls.append(call)
+        return call
+
+    async def _run[T](self, service: str, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads[service], work)
+
+    async def _hold(self, seconds: float) -> None:
+        """Wait, but never longer than the server lives."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _received(raw: web.BaseRequest) -> Request:
+    headers: dict[str, str] = {}
+    for name, value in raw.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    query = tuple(parse_qsl(raw.rel_url.raw_query_string, keep_blank_values=True))
+    return Request(raw.method, raw.rel_url.path, query, headers, await raw.read())
+
+
+def _reset(raw: web.BaseRequest) -> web.StreamResponse:
+    """Cut the connection with a TCP reset: what a client sees of a crashed process or an impatient middlebox."""
+    if raw.transport is not None:
+        raw.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.transport.abort()
+    return web.Response()  # goes nowhere: aiohttp finds the connection closed
+
+
+def _close_after(raw: web.BaseRequest, sent: bytes) -> web.StreamResponse:
+    """Send these bytes as they are and close in order."""
+    if raw.transport is not None:
+        if sent:
+            raw.transport.write(sent)
+        raw.transport.close()
+    return web.Response()  # goes nowhere, as above
+
+
+def _half(response: Response) -> bytes:
+    """The head of a response and the first half of its body: a length that is promised and not kept."""
+    lines = [f"HTTP/1.1 {response.status} OK", f"Content-Length: {len(response.body)}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + response.body[: len(response.body) // 2]
