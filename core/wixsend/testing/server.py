@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qsl
@@ -225,10 +226,7 @@ class Server:
                 self._bugs.append(bug)
                 return web.Response(status=500, text=f"the fake of {service} failed: {bug!r}")
 
-        def unbounded(*parts: object) -> web.BaseRequest:
-            """As aiohttp makes them, without its bound on the body's size."""
-            return web.BaseRequest(*parts, loop=asyncio.get_running_loop(), client_max_size=0)  # type: ignore[arg-type]
-
+        unbounded = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=0)  # as aiohttp makes them, but for its bound
         runner = web.ServerRunner(web.Server(answer, request_factory=unbounded, access_log=None), shutdown_timeout=1.0)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self._wanted_ports.get(service, 0)).start()
