@@ -145,10 +145,11 @@ class Intended(Event):
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn(Event):
-    """The host said for certain that it did nothing of what was intended: read and plan again."""
+    """Nothing of what was planned or intended was done: plan again. `conflict`: because the zone is not what we read."""
 
     code = "withdrawn"
     why: str = ""
+    conflict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

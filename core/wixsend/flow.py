@@ -172,7 +172,8 @@ class Case:
 
     `due` is when the next effect may be performed, `why` says to a person what is waited for. `since` is the moment from which DNS
     and Wix are given their time. `written` is what we wrote and have not taken back; `intended` what was sent and is not confirmed
-    yet. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in a row, since `stumbling_since`.
+    yet. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in a row, since `stumbling_since`, `conflicts`
+    edits that the host refused because the zone had changed.
     """
 
     stage: Stage = Stage.ASKING
@@ -197,6 +198,7 @@ class Case:
     stumbles: int = 0
     stumbling_since: float = 0.0
     stumble: Stumbled | None = None
+    conflicts: int = 0
     stop: Stopped | None = None
 
     @property
@@ -227,8 +229,8 @@ def decide(case: Case, now: float, times: Times) -> Decision:
 
 
 def _worn_out(case: Case, now: float, times: Times) -> bool:
-    if case.stumbles and case.stage in EARLY:
-        return case.stumbles >= times.stumbles_early
+    if max(case.stumbles, case.conflicts) >= times.stumbles_early and case.stage in EARLY:
+        return True
     if case.stumbles and now - case.stumbling_since >= times.stumbling:
         return True
     return bool(case.since) and case.stage not in EARLY and now - case.since >= times.give_up
@@ -274,17 +276,18 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
             agreed = before.agreed if before.agreed == digest else ""
             return replace(moved, kept=kept, agreed=agreed)
         case NothingToWrite(kept):
-            return replace(moved, kept=kept, written=merged(before.written, before.intended), intended=())
+            return replace(moved, kept=kept, written=merged(before.written, before.intended), intended=(), conflicts=0)
         case Agreed(digest):
             return replace(moved, agreed=digest)
         case Intended(changes):
             return replace(moved, intended=merged(before.intended, changes))
-        case Withdrawn(why):
-            return replace(moved, why=why, intended=())
+        case Withdrawn(why, conflict):
+            wait = min(times.stumble_first * 2**before.conflicts, times.stumble_most) if conflict else 0.0
+            return replace(moved, due=at + wait, why=why, intended=(), conflicts=before.conflicts + conflict)
         case WriteUnknown(why, settle):
             return replace(moved, due=at + settle, why=why)
         case Wrote():
-            return replace(moved, written=merged(before.written, before.intended), intended=())
+            return replace(moved, written=merged(before.written, before.intended), intended=(), conflicts=0)
         case Hidden(why, wait):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why}")
@@ -310,7 +313,7 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
         case Stopped():
             return replace(moved, stop=event, why=event.happened)
         case Reopened():
-            return replace(moved, tries=0, stop=None, warning="")
+            return replace(moved, tries=0, conflicts=0, stop=None, warning="")
         case Undone():
             return replace(moved, written=(), intended=(), agreed="", stop=None, why="what wixsend had written was taken back")
         case _:

@@ -1,0 +1,419 @@
+"""Floor 5. The shell around the life of a sending domain: perform one effect, append what happened, decide again.
+
+What to do is decided in `wixsend.flow`; how a zone is written in `wixsend.apply`. The engine asks the world through `Outside`,
+one external effect a hop, and believes nothing that is not in the journal. It can be stopped anywhere.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wixsend import apply
+from wixsend.adapters import Adapter
+from wixsend.errors import (
+    ConfigError,
+    EditConflict,
+    NotVisible,
+    OutcomeUnknown,
+    ProviderError,
+    Refused,
+    WixError,
+    WixNotYet,
+    WixsendError,
+    ZoneNotHeld,
+)
+from wixsend.events import (
+    Accepted,
+    Agreed,
+    Blind,
+    Event,
+    Hidden,
+    HostFound,
+    Intended,
+    NoHost,
+    NothingToWrite,
+    NotYet,
+    Planned,
+    Reopened,
+    Stopped,
+    Stumbled,
+    Undone,
+    Visible,
+    Withdrawn,
+    WixAuthenticated,
+    WixGenerating,
+    WixHosts,
+    WixWants,
+    WriteUnknown,
+    Wrote,
+)
+from wixsend.flow import EFFECTS, Case, Decision, Effect, Stage, Times, decide, merged
+from wixsend.guard import Objection
+from wixsend.journal import Entry, Journal
+from wixsend.locate import Located, Locator, Outside
+from wixsend.names import text
+from wixsend.plan import Plan
+from wixsend.records import Record, Snapshot
+from wixsend.sending import WixDomain, WixStatus
+from wixsend.survey import Order, Surveyor
+from wixsend.verdict import Proof
+
+__all__ = ["Engine", "Preview", "Update", "objected"]
+
+_SLICE = 5.0
+"""The longest sleep in one piece, in seconds: a clock that jumps, or a machine that slept, is noticed after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be done, and what is refused. `plan` is `None` where nothing can be planned: Wix is not ready, or nobody can write."""
+
+    wix: WixDomain
+    located: Located | None = None
+    plan: Plan | None = None
+    objections: tuple[Objection, ...] = ()
+    kept: tuple[Record, ...] = ()
+    negative_ttl: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Sent to whoever watches, after each event and before each wait: the case, what is next, and the last proof and plan."""
+
+    entry: Entry
+    decision: Decision
+    proof: Proof | None = None
+    located: Located | None = None
+    plan: Plan | None = None
+    objections: tuple[Objection, ...] = field(default=())
+
+
+type Approve = Callable[[Plan, Located], Awaitable[bool]]
+type Watch = Callable[[Update], None]
+
+
+def _nobody_watches(_update: Update) -> None:
+    return None
+
+
+class Engine:
+    """Drives the case of one order. Not shared between orders; what is `Outside` may be."""
+
+    def __init__(
+        self, order: Order, outside: Outside, journal: Journal, times: Times | None = None, watch: Watch = _nobody_watches
+    ) -> None:
+        self._order = order
+        self._outside = outside
+        self._journal = journal
+        self._times = times or Times()
+        self._watch = watch
+        self._locator = Locator(outside, order.provider, order.account)
+        self._surveyor = Surveyor(order, outside, journal)
+        self._located: Located | None = None
+        self._plan: Plan | None = None
+        self._planned_at = 0.0
+        self._objections: tuple[Objection, ...] = ()
+        self._proof: Proof | None = None
+        self._effects: Mapping[Effect, Callable[[Entry], Awaitable[Event]]] = {
+            Effect.ASK_WIX: self._ask_wix,
+            Effect.FIND_HOST: self._find_host,
+            Effect.PLAN: self._make_plan,
+            Effect.LOOK: self._look,
+            Effect.AUTHENTICATE: self._authenticate,
+            Effect.CONFIRM: self._confirm,
+        }
+
+    # -- what a person can ask for -------------------------------------------------------------------------------------
+
+    async def preview(self) -> Preview:
+        """The plan and every objection, without writing anything anywhere, the journal included."""
+        domain = await self._outside.wix.query(self._order.domain)
+        if not domain.records:
+            return Preview(domain)
+        located = await self._locator.locate(domain.name)
+        negative = await self._outside.dns.negative_ttl(located.delegation)
+        entry = self._journal.find(self._order.site, domain.name)
+        if located.adapter is None:
+            kept = () if located.provider == "wix" else await self._surveyor.kept_by_hand(located.delegation, domain.records)
+            return Preview(domain, located, kept=kept, negative_ttl=negative)
+        made, objections = await self._surveyor.survey(entry, located, domain.records)
+        return Preview(domain, located, made, objections, made.kept, negative)
+
+    async def run(self, approve: Approve, wait: bool, patience: float = 15.0) -> Entry:
+        """Go on with the case: to its end when `wait`, else as far as it can go with waits of `patience` seconds in all.
+
+        `approve` is shown a plan and says yes or no. Raises `Refused` when it said no, or the guard objects, `Busy` and other
+        `ConfigError`s; every other failure is in the case that is returned. Cancelling it is safe at every point.
+        """
+        order = self._order
+        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
+            entry = self._journal.open_case(order.site, order.domain.name)
+            if EFFECTS[entry.case.stage] is Effect.REST:
+                entry = self._append(entry, Reopened())
+            while True:
+                decision = decide(entry.case, self._outside.now(), self._times)
+                self._watch(Update(entry, decision, self._proof, self._located, self._plan, self._objections))
+                if decision.effect is Effect.REST:
+                    return entry
+                if decision.effect is Effect.WAIT:
+                    left = decision.until - self._outside.now()
+                    if not wait and left > patience:
+                        return entry
+                    patience -= min(left, _SLICE) if not wait else 0.0
+                    await self._outside.sleep(max(0.0, min(left, _SLICE)))
+                elif decision.effect is Effect.GIVE_UP:
+                    entry = self._append(entry, self._gave_up(entry.case))
+                elif decision.effect is Effect.ASK_PERSON:
+                    entry = await self._ask_person(entry, approve)
+                elif decision.effect is Effect.WRITE:
+                    entry = await self._write(entry)
+                else:
+                    entry = self._append(entry, await self._perform(decision.effect, entry))
+
+    async def prove(self, records: Sequence[Record]) -> Proof:
+        """The proof in DNS alone, of these records."""
+        delegation = await self._locator.delegation(self._order.domain.name)
+        return await self._outside.dns.prove(records, delegation)
+
+    async def undo(self, approve: Approve) -> Plan:
+        """Take back exactly what we wrote, and put back what a replace took away. Returns the plan that was carried out.
+
+        Raises `Refused` when nobody agreed or the guard objects.
+        """
+        order = self._order
+        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
+            entry = self._journal.find(order.site, order.domain.name)
+            changes = merged(entry.case.written, entry.case.intended) if entry is not None else ()
+            if entry is None or not changes:
+                raise Refused(
+                    f"there is nothing to undo: the journal knows of nothing that wixsend wrote for {order.domain.ascii} on this site",
+                    "wixsend status shows what it knows.",
+                )
+            approved = ""
+            for attempt in range(self._times.stumbles_early):
+                try:
+                    located = await self._holder(entry.case)
+                    assert located.adapter is not None and located.zone is not None
+                    with self._journal.lock(*_zone_lock(located)):
+                        made, objections = await self._surveyor.survey_undo(entry, located)
+                        if objections:
+                            raise objected(objections)
+                        if made.edit and made.edit.digest != approved:
+                            if not await approve(made, located):
+                                raise Refused("nobody agreed to the undo; nothing was written", "Run it again, or with --yes.")
+                            approved = made.edit.digest
+                        if made.edit:
+                            self._keep(entry, located, made.edit.before)
+                            await self._write_once(located.adapter, made)
+                    self._append(entry, Undone())
+                    return made
+                except ProviderError as wrong:
+                    if not wrong.transient or attempt == self._times.stumbles_early - 1:
+                        raise
+                    pause = max(wrong.retry_after or 0.0, self._times.stumble_first * 2**attempt, self._settle(wrong))
+                    await self._outside.sleep(pause)
+        raise AssertionError("the loop returns or raises")
+
+    # -- one hop -------------------------------------------------------------------------------------------------------
+
+    def _append(self, entry: Entry, event: Event) -> Entry:
+        return self._journal.append(entry, event, self._outside.now())
+
+    async def _perform(self, effect: Effect, entry: Entry) -> Event:
+        """One effect in the world, and the event that says how it went; our own configuration's errors are raised."""
+        try:
+            return await self._effects[effect](entry)
+        except ConfigError:
+            raise
+        except WixsendError as wrong:
+            return self._failed(entry, wrong)
+
+    def _failed(self, entry: Entry, wrong: WixsendError) -> Event:
+        stage = entry.case.stage
+        if isinstance(wrong, WixNotYet) and stage in (Stage.AUTHENTICATING, Stage.CONFIRMING):
+            return NotYet(wrong.happened)
+        if isinstance(wrong, OutcomeUnknown) and stage is Stage.WRITING:
+            return WriteUnknown(wrong.happened, self._settle(wrong))
+        if isinstance(wrong, EditConflict) and stage is Stage.WRITING:
+            return Withdrawn(wrong.happened, conflict=True)
+        if wrong.transient:
+            return Stumbled(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step, wrong.retry_after)
+        return _stopped(wrong)
+
+    def _settle(self, wrong: ProviderError) -> float:
+        adapter = self._located.adapter if self._located else None
+        settle = adapter.plugin.settle if adapter else 0.0
+        return max(settle, wrong.retry_after or 0.0, self._times.stumble_first)
+
+    def _gave_up(self, case: Case) -> Stopped:
+        stumble = case.stumble
+        if stumble is not None and (case.stumbles or case.conflicts):
+            return Stopped(stumble.error, stumble.exit_code, f"gave up after {case.stumbles} tries: {stumble.happened}", stumble.next_step)
+        if case.conflicts:
+            return Stopped(
+                EditConflict.code,
+                EditConflict.exit_code,
+                case.why,
+                "Somebody else is editing the zone: wait until they are done, then run this again.",
+            )
+        hours = self._times.give_up / 3600
+        if case.stage in (Stage.PROVING, Stage.WRITING):
+            return Stopped(
+                NotVisible.code,
+                NotVisible.exit_code,
+                f"after {hours:g} hours DNS still does not show all records: {case.why}",
+                f"`wixsend check {self._order.domain.ascii}` names each server and what it says.",
+            )
+        return Stopped(
+            WixError.code,
+            WixError.exit_code,
+            f"after {hours:g} hours Wix has not authenticated {self._order.domain.ascii}: {case.why}",
+            "The records are right and visible: ask Wix's support, or run the command again to go on trying.",
+        )
+
+    # -- Wix -----------------------------------------------------------------------------------------------------------
+
+    async def _ask_wix(self, entry: Entry) -> Event:
+        wix_id = entry.case.wix_id
+        following = entry.case.stage in (Stage.FOLLOWING, Stage.GENERATING)
+        domain = await (self._outside.wix.get(wix_id) if following and wix_id else self._outside.wix.query(self._order.domain))
+        if domain.status is WixStatus.AUTHENTICATED:
+            return WixAuthenticated(domain.id, domain.records)
+        if not domain.records:
+            return WixGenerating(domain.id)
+        return WixWants(domain.id, domain.records)
+
+    async def _authenticate(self, entry: Entry) -> Event:
+        domain = await self._outside.wix.authenticate(entry.case.wix_id)
+        if domain.status is WixStatus.AUTHENTICATED:
+            return Accepted()
+        return NotYet(f"Wix answered the try to authenticate with the status {domain.status.value}")
+
+    async def _confirm(self, entry: Entry) -> Event:
+        domain = await self._outside.wix.get(entry.case.wix_id)
+        if domain.status is WixStatus.AUTHENTICATED:
+            return WixAuthenticated(domain.id, domain.records)
+        return NotYet(f"Wix said AUTHENTICATED and now says {domain.status.value}")
+
+    # -- where the records belong --------------------------------------------------------------------------------------
+
+    async def _find_host(self, entry: Entry) -> Event:
+        located = self._located = await self._locator.locate(self._order.domain.name)
+        apex = located.delegation.apex
+        if located.provider == "wix":
+            return WixHosts(apex)
+        if located.account is None:
+            kept = await self._surveyor.kept_by_hand(located.delegation, entry.case.wanted)
+            return NoHost(apex, located.why, kept)
+        return HostFound(apex, located.provider, located.account.name, located.why)
+
+    async def _holder(self, case: Case) -> Located:
+        """Where a case's records are written: looked up again after a restart."""
+        if self._located is None or self._located.adapter is None:
+            located = await self._locator.locate(self._order.domain.name)
+            if located.adapter is None:
+                raise ZoneNotHeld(
+                    f"the zone {text(case.apex)} can no longer be written to from here: {located.why}", "Name the host: --provider NAME"
+                )
+            self._located = located
+        return self._located
+
+    # -- plan and guard ------------------------------------------------------------------------------------------------
+
+    async def _make_plan(self, entry: Entry) -> Event:
+        located = await self._holder(entry.case)
+        self._plan, self._objections = await self._surveyor.survey(entry, located, entry.case.wanted)
+        self._planned_at = self._outside.now()
+        if self._objections:
+            return _stopped(objected(self._objections))
+        if not self._plan.edit:
+            return NothingToWrite(self._plan.kept)
+        return Planned(self._plan.edit.digest, self._plan.kept)
+
+    # -- consent and writing -------------------------------------------------------------------------------------------
+
+    async def _ask_person(self, entry: Entry, approve: Approve) -> Entry:
+        """Show the plan and ask; a plan of an earlier run is made again first."""
+        if self._plan is None or self._located is None:
+            return self._append(entry, Withdrawn("the plan was made by an earlier run"))
+        digest = self._plan.edit.digest
+        if entry.case.agreed != digest and not await approve(self._plan, self._located):
+            raise Refused("nobody agreed to the plan; nothing was written", "Run the command again, or with --yes.")
+        return self._append(entry, Agreed(digest))
+
+    async def _write(self, entry: Entry) -> Entry:
+        """Steps 5 to 9 of the road: one writer, a plan that has not aged, the journal, one write, a second look."""
+        try:
+            located = await self._holder(entry.case)
+            assert located.adapter is not None
+            with self._journal.lock(*_zone_lock(located)):
+                made = await self._fresh_plan(entry, located)
+                if isinstance(made, Event):
+                    return self._append(entry, made)
+                number = self._keep(entry, located, made.before)
+                entry = self._append(entry, Intended(made.edit.changes, number))
+                self._plan = None
+                await self._write_once(located.adapter, made)
+        except ConfigError:
+            raise
+        except WixsendError as wrong:
+            return self._append(entry, self._failed(entry, wrong))
+        return self._append(entry, Wrote())
+
+    async def _fresh_plan(self, entry: Entry, located: Located) -> Plan | Event:
+        """The plan that was agreed to, made again when it has aged or a write is in doubt; or the event that says why not."""
+        now = self._outside.now()
+        aged = not 0 <= now - self._planned_at <= self._times.plan_fresh
+        if self._plan is None or aged or entry.case.intended:
+            self._plan, self._objections = await self._surveyor.survey(entry, located, entry.case.wanted)
+            self._planned_at = now
+        if self._objections:
+            return _stopped(objected(self._objections))
+        if not self._plan.edit:
+            return Wrote()
+        if self._plan.edit.digest != entry.case.agreed:
+            return Withdrawn("the zone has changed since the plan was agreed to")
+        return self._plan
+
+    def _keep(self, entry: Entry, located: Located, snapshot: Snapshot) -> int:
+        assert located.account is not None
+        return self._journal.keep_snapshot(entry, located.provider, located.account.name, snapshot, self._outside.now())
+
+    async def _write_once(self, adapter: Adapter, made: Plan) -> None:
+        """Write, and hold on until a blocking SDK's thread has returned, also when we are cancelled meanwhile."""
+        try:
+            await apply.write(adapter, made.edit, self._outside.sleep)
+        except asyncio.CancelledError:
+            await asyncio.shield(adapter.idle())
+            raise
+
+    # -- proof ---------------------------------------------------------------------------------------------------------
+
+    async def _look(self, entry: Entry) -> Event:
+        delegation = await self._locator.delegation(self._order.domain.name)
+        proof = self._proof = await self._outside.dns.prove(entry.case.to_prove, delegation)
+        if proof.complete:
+            return Visible()
+        if proof.blind:
+            return Blind(proof.why)
+        return Hidden(proof.why, proof.next_look)
+
+
+def objected(objections: Sequence[Objection]) -> Refused:
+    """All objections as one refusal."""
+    found = "; ".join(f"{objection.subject}: {objection.found}" for objection in objections)
+    ways = "\n        ".join(dict.fromkeys(objection.way_out for objection in objections))
+    return Refused(f"nothing was written: {found}", ways)
+
+
+def _stopped(wrong: WixsendError) -> Stopped:
+    return Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step)
+
+
+def _zone_lock(located: Located) -> tuple[str, str]:
+    assert located.account is not None
+    apex = text(located.delegation.apex)
+    return (
+        f"zone-{located.provider}-{located.account.name}-{apex}",
+        f"the zone {apex} at {located.provider} (account {located.account.name})",
+    )

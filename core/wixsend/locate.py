@@ -1,0 +1,148 @@
+"""Floor 5. Where a domain's records belong: the zone the world sees, the host that serves it, the account that holds it.
+
+Name servers only hint at the host; the account confirms. What is ambiguous is an error that names the candidates, never a choice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from wixsend.adapters import Adapter
+from wixsend.errors import CredentialsMissing, ZoneNotHeld
+from wixsend.lookup import Dns
+from wixsend.names import Name, absolute, matches_suffix, text
+from wixsend.plugins import Plugins
+from wixsend.records import Zone
+from wixsend.verdict import Delegation
+from wixsend.wix import Wix
+
+__all__ = ["Account", "Located", "Locator", "Outside"]
+
+_WIX_NAME_SERVERS = (absolute("wixdns.net"),)
+"""Name servers that mean that Wix serves the zone itself (facts: `ns0` to `ns11` seen)."""
+
+
+class Account(Protocol):
+    """One named account at a DNS host."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def plugin_name(self) -> str: ...
+
+
+class Outside(Protocol):
+    """The world as the engine needs it. Everything is opened when first asked for, and closed by whoever made it."""
+
+    plugins: Plugins
+    wix: Wix
+    dns: Dns
+
+    def accounts(self, provider: str) -> Sequence[Account]:
+        """The accounts at this host; `CredentialsMissing` when there is none."""
+        ...
+
+    async def adapter(self, account: Account) -> Adapter:
+        """The account, opened; the same object each time."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the records belong: the zone the world sees, and who can write to it.
+
+    `provider` is empty when nobody here can (`why` says so), `"wix"` when Wix serves the zone itself.
+    """
+
+    delegation: Delegation
+    provider: str = ""
+    hosts: tuple[str, ...] = ()
+    why: str = ""
+    account: Account | None = None
+    adapter: Adapter | None = None
+    zone: Zone | None = None
+
+
+class Locator:
+    """Finds where one domain's records belong. `provider` and `account`, where not empty, are a person's word and override discovery."""
+
+    def __init__(self, outside: Outside, provider: str = "", account: str = "") -> None:
+        self._outside = outside
+        self._provider = provider
+        self._account = account
+        self._delegation: Delegation | None = None
+
+    async def delegation(self, domain: Name) -> Delegation:
+        """The zone cut at or above the domain; asked once."""
+        if self._delegation is None:
+            self._delegation = await self._outside.dns.delegation(domain)
+        return self._delegation
+
+    async def locate(self, domain: Name) -> Located:
+        """The zone cut from the parents' servers, the host from its name servers, the account from asking each that could hold it."""
+        delegation = await self.delegation(domain)
+        if not self._provider and all(matches_suffix(server.name, _WIX_NAME_SERVERS) for server in delegation.servers):
+            return Located(delegation, "wix", ("Wix",), "Wix serves this zone and adds the records itself")
+        provider, hosts, why = self._host_of(delegation)
+        if not provider:
+            return Located(delegation, "", hosts, why)
+        return await self._account_for(Located(delegation, provider, hosts, why))
+
+    def _host_of(self, delegation: Delegation) -> tuple[str, tuple[str, ...], str]:
+        """The provider's name (empty when nobody here can write), the hosts of all name servers, and how we know."""
+        plugins, named = self._outside.plugins, self._provider
+        if named:
+            return named, (plugins.get(named).label,), f"you named {named}"
+        servers = [server.name for server in delegation.servers]
+        owners = {server: plugins.for_server(server) for server in servers}
+        known = sorted({name for names in owners.values() for name in names})
+        strangers = [text(server) for server, names in owners.items() if not names]
+        listed = ", ".join(text(server) for server in servers)
+        if len(known) == 1 and not strangers:
+            label = plugins.get(known[0]).label
+            return known[0], (label,), f"its name servers {listed} are {label}'s"
+        hosts = (*(plugins.get(name).label for name in known), *strangers) if known else ()
+        if len(hosts) > 1:
+            return "", hosts, f"the zone is served by several hosts at once ({', '.join(hosts)}): add the records at each of them"
+        return "", hosts, f"no installed plugin knows its name servers ({listed}){self._broken_plugins()}"
+
+    def _broken_plugins(self) -> str:
+        broken = [f"{row.name}: {row.error.happened}" for row in self._outside.plugins.all() if row.error is not None]
+        return f"; broken plugins: {'; '.join(broken)}" if broken else ""
+
+    async def _account_for(self, located: Located) -> Located:
+        """The one account that holds the zone; several with the same zone are told apart by the zone's name servers."""
+        apex, delegation = located.delegation.apex, located.delegation
+        accounts = [a for a in self._outside.accounts(located.provider) if self._account in ("", a.name)]
+        if not accounts:
+            raise CredentialsMissing(
+                f"no account {self._account!r} at {located.provider} is configured",
+                "wixsend providers lists the accounts; wixsend.toml names them: [accounts.NAME]",
+            )
+        found: list[Located] = []
+        for account in accounts:
+            adapter = await self._outside.adapter(account)
+            found += [
+                Located(delegation, located.provider, located.hosts, located.why, account, adapter, zone)
+                for zone in await adapter.zone(apex)
+            ]
+        if len(found) > 1:
+            delegated = {server.name for server in delegation.servers}
+            found = [one for one in found if one.zone and delegated <= set(one.zone.name_servers)] or found
+        asked = ", ".join(account.name for account in accounts)
+        if not found:
+            raise ZoneNotHeld(
+                f"{located.why}, but the zone {text(apex)} is in none of the accounts that were asked ({asked})",
+                "It is in another account: configure that one (wixsend providers show "
+                f"{located.provider}), or have its owner give this account access.",
+            )
+        if len(found) > 1:
+            named = ", ".join(f"{one.account.name} ({one.zone.account or one.zone.ref})" for one in found if one.account and one.zone)
+            raise ZoneNotHeld(f"the zone {text(apex)} is in more than one account: {named}", "Name the one that serves it: --account NAME")
+        return found[0]
