@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         Receipt,
         Wire,
     )
-    from wixsend.records import WHOLE, Fragile, Granularity, Limits, Record, Snapshot, Zone
+    from wixsend.records import WHOLE, Fragile, Granularity, Limits, Record, Snapshot, Zone, txt_rdata, txt_text
 
 __version__ = "0.1.0"
 
@@ -49,7 +49,7 @@ _HOME = {
     "names": "Name absolute relative_text text",
     "plan": "Change Edit",
     "provider": "BlockingProvider CredentialField Credentials ErrorRule Provider ProviderPlugin Rate Receipt Wire",
-    "records": "WHOLE Fragile Granularity Limits Record Snapshot Zone",
+    "records": "WHOLE Fragile Granularity Limits Record Snapshot Zone txt_rdata txt_text",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 
@@ -90,6 +90,8 @@ __all__ = [
     "hookimpl",
     "relative_text",
     "text",
+    "txt_rdata",
+    "txt_text",
 ]
 
 

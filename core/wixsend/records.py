@@ -1,5 +1,6 @@
 """Floor 1. The things that everything else speaks of: records, zones, snapshots. Plain values: no clock, no socket, no file."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import dns.name
 
 from wixsend.names import Name, text
 
-__all__ = ["WHOLE", "Covers", "Fragile", "Granularity", "Limits", "Record", "Snapshot", "Zone", "multiset"]
+__all__ = ["WHOLE", "Covers", "Fragile", "Granularity", "Limits", "Record", "Snapshot", "Zone", "multiset", "txt_rdata", "txt_text"]
 
 
 class Granularity(StrEnum):
@@ -112,7 +113,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Fragile:
-    """Something in the zone that the host's API cannot carry through a whole-zone write: `name` to accept it by, `what` it is, the `way_out`."""
+    """What the host's API cannot carry through a whole-zone write: the `name` to accept its loss by, `what` it is, the `way_out`."""
 
     name: str
     what: str
@@ -156,3 +157,40 @@ class Limits:
 def multiset(records: Iterable[Record]) -> Counter[tuple[tuple[Name, str, str], bool]]:
     """Records as a multiset for comparing two looks at a zone: what is masked counts as different from what is not."""
     return Counter((record.key, record.masked) for record in records)
+
+
+_STRING = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))', re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:(\d{3})|(.))", re.DOTALL)
+
+
+def txt_rdata(bare: str) -> str:
+    """Bare text, as many hosts hold TXT records, in presentation form: quoted strings of at most 255 octets of UTF-8."""
+    octets = bare.encode()
+    strings = [octets[start : start + 255] for start in range(0, len(octets), 255)] or [b""]
+    return " ".join('"' + "".join(map(_escaped, string)) + '"' for string in strings)
+
+
+def txt_text(rdata: str) -> str:
+    """The bare text of a TXT record's rdata: its strings joined, as the world joins them. Raises `ValueError` for what is no such rdata."""
+    octets, place, end = b"", 0, len(rdata.rstrip())
+    while place < end:
+        string = _STRING.match(rdata, place)
+        if string is None:
+            raise ValueError(f"TXT {rdata!r} is not in presentation form")
+        octets += _ESCAPE.sub(_unescaped, (string[2] if string[1] is None else string[1]).encode())
+        place = string.end()
+    return octets.decode()
+
+
+def _escaped(octet: int) -> str:
+    if octet in b'"\\':
+        return "\\" + chr(octet)
+    return chr(octet) if 32 <= octet < 127 else f"\\{octet:03d}"
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    if not escape[1]:
+        return escape[2]
+    if int(escape[1]) > 255:
+        raise ValueError(f"\\{escape[1].decode()} is no octet")
+    return bytes([int(escape[1])])
