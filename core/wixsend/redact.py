@@ -4,9 +4,18 @@ import logging
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Redactor"]
+__all__ = ["REFERENCES", "Redactor", "is_reference"]
 
 _SHORTEST = 6
+
+REFERENCES = ("env", "file", "keyring", "command")
+"""The kinds of references by which the configuration names a secret that is kept elsewhere (see `wixsend.credentials`)."""
+
+
+def is_reference(written: str) -> bool:
+    """True for `KIND:PLACE` of one of the `REFERENCES`: it says where a secret is, and may be shown."""
+    kind, _, place = written.partition(":")
+    return kind in REFERENCES and bool(place)
 
 
 class Redactor:
