@@ -137,9 +137,16 @@ class Call:
 
     service: str
     number: int
-    method: str
-    path: str
+    request: Request = field(repr=False)
     status: int = 0
+
+    @property
+    def method(self) -> str:
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        return self.request.path
 
 
 class Server:
@@ -261,7 +268,7 @@ class Server:
     def _count(self, service: str, request: Request) -> Call:
         with self._counting:
             self._counts[service] += 1
-            call = Call(service, self._counts[service], request.method, request.path)
+            call = Call(service, self._counts[service], request)
             self.calls.append(call)
         return call
 
