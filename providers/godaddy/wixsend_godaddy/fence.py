@@ -1,0 +1,326 @@
+"""What fences godaddypy in: reads of two paths, and of writes exactly those that the approved edit needs, each once.
+
+Left alone, godaddypy 2.5.1 replaces a whole zone when it is not told a type and a name, deletes all records of a type when it is
+not told a name, cancels the domain when a name says `../..`, follows redirects with another verb, waits for ever, and throws status
+and headers of an error away. All of it passes one method, `Client._request_submit`, which is replaced here: a request that is not on
+the list is never sent. HTTP itself is the wire's (time-outs, quota, one origin, no redirects, bounded bodies, nothing from the
+environment).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from godaddypy import Account, Client
+
+from wixsend import Credentials, CredentialsMissing, Edit, EditRejected, Name, Record, Unavailable, Wire, absolute, text
+from wixsend_godaddy.rows import WRITABLE, Row, row_of
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["PAGE", "Call", "FencedClient", "GoDaddyError", "NotAllowed", "account", "calls_for", "held_row"]
+
+PAGE = 500
+"""Records on one page: the most that the API gives."""
+
+_APEX = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_OWNER = re.compile(r"\A(?:@|(?:\*|[a-z0-9_-]{1,63})(?:\.[a-z0-9_-]{1,63})*)\Z", re.IGNORECASE)
+_READS = re.compile(rf"/domains/{_APEX}(?:/records)?")
+_CREDENTIAL = re.compile(r"[!-9;-~]+")
+_COPY = "Copy it anew from developer.godaddy.com/keys."
+_SAID = 300
+_MOST_PAGES = 200
+
+
+class GoDaddyError(Exception):
+    """An answer of GoDaddy's that is an error, with everything that godaddypy throws away.
+
+    `status` is HTTP's; `code` GoDaddy's, empty when the answer is not GoDaddy's own (a proxy's page); `fields` what it finds wrong
+    with which field, as `(path, code, message)`; `retry_after` the seconds it asks to wait; `verb` what was asked.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        status: int,
+        code: str = "",
+        message: str = "",
+        fields: tuple[tuple[str, str, str], ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        details = "; ".join(" ".join(part for part in field if part) for field in fields)
+        said = " ".join(part for part in (code, message, f"({details})" if details else "") if part)
+        super().__init__(f"HTTP {status} {said[:_SAID]}".rstrip())
+        self.verb = verb
+        self.status = status
+        self.code = code
+        self.fields = fields
+        self.retry_after = retry_after
+
+    def says(self, code: str) -> bool:
+        """True when GoDaddy gives this code, for the whole request or for one of its fields."""
+        return code == self.code or any(code == field_code for _path, field_code, _message in self.fields)
+
+
+class NotAllowed(RuntimeError):
+    """A request that the approved edit does not need was stopped before it was sent: a defect of ours or of the SDK's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One write: `rows` is the whole body, `None` where there is none. `gone` are the records it takes away, to be put back if need be."""
+
+    verb: str
+    domain: str
+    rtype: str = ""
+    name: str = ""
+    rows: tuple[Row, ...] | None = None
+    gone: tuple[Record, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Below the API's version."""
+        records = f"/domains/{self.domain}/records"
+        return f"{records}/{self.rtype}/{self.name}" if self.verb != "PATCH" else records
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.path}"
+
+
+def account(credentials: Credentials) -> Account:
+    """godaddypy's account, with credentials that cannot make it look for others in the environment or the home folder."""
+    given = {name: credentials.get(name, "").strip() for name in ("key", "secret", "shopper_id")}
+    for name, value in given.items():
+        if not value and name != "shopper_id":
+            raise CredentialsMissing(f"GoDaddy: the credential {name!r} is empty", _COPY)
+        if value and not _CREDENTIAL.fullmatch(value):
+            raise CredentialsMissing(f"GoDaddy: the credential {name!r} has characters that no credential of GoDaddy's has", _COPY)
+    return Account(api_key=given["key"], api_secret=given["secret"], delegate=given["shopper_id"] or None)
+
+
+def calls_for(edit: Edit) -> tuple[Call, ...]:
+    """The writes that make this edit, and no wider ones: what goes before what comes, then all that only comes in one PATCH.
+
+    GoDaddy replaces what it calls the records of one type and name. Such a set is deleted when all of it goes and nothing comes,
+    replaced by what stays (verbatim) and what comes when it loses some, and added to when it loses none. An empty PUT is never
+    sent: GoDaddy ignores it. Raises `EditRejected` for what GoDaddy's API cannot do, before anything is sent.
+    """
+    apex = edit.before.zone.apex
+    domain = _domain(apex)
+    held = [(r, held_row(r, apex)) for r in edit.before.records if isinstance(r.ref, dict) or r.rtype in WRITABLE]
+    loses: dict[tuple[str, str], list[tuple[Record, Row]]] = {}
+    for record in edit.removes:
+        found = next((pair for pair in held if pair[0] == record), None)
+        if found is None:
+            raise EditRejected(f"GoDaddy: {record} cannot be removed, it is not in the zone as it was read", "Run the command again.")
+        held.remove(found)
+        loses.setdefault(_set_of(found[1]), []).append(found)
+    comes: dict[tuple[str, str], list[Row]] = {}
+    for record in edit.adds:
+        row = _sendable(record, apex)
+        comes.setdefault(_set_of(row), []).append(row)
+    narrow: list[Call] = []
+    for key, gone in loses.items():
+        stays = [row for _record, row in held if _set_of(row) == key]
+        narrow.append(_narrow(domain, gone, stays, comes.pop(key, [])))
+    narrow.sort(key=lambda call: call.rows is not None)
+    added = tuple(row for rows in comes.values() for row in rows)
+    return (*narrow, Call("PATCH", domain, rows=added)) if added else tuple(narrow)
+
+
+def _narrow(domain: str, gone: list[tuple[Record, Row]], stays: list[Row], comes: list[Row]) -> Call:
+    """The call for one set that loses records, at the name that GoDaddy itself gives it."""
+    rtype, name = gone[0][1]["type"], gone[0][1]["name"]
+    if rtype not in WRITABLE:
+        raise EditRejected(
+            f"GoDaddy: its API does not remove {rtype} records, as it would have to at {name}", "Remove it in GoDaddy's panel."
+        )
+    _checked(name)
+    rows = (*stays, *comes)
+    records = tuple(record for record, _row in gone)
+    return Call("PUT", domain, rtype, name, rows, records) if rows else Call("DELETE", domain, rtype, name, None, records)
+
+
+def _set_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """What GoDaddy's paths can name, case aside. For SRV this is wider than an RRset: the service and the protocol are not in it."""
+    return row["type"].upper(), row["name"].lower()
+
+
+def held_row(record: Record, apex: Name) -> Row:
+    """The row that a record was read from; one made anew for a record that never was a row."""
+    return record.ref if isinstance(record.ref, dict) else row_of(record, apex)
+
+
+def _sendable(record: Record, apex: Name) -> Row:
+    try:
+        row = row_of(record, apex)
+    except ValueError as wrong:
+        raise EditRejected(f"GoDaddy: {wrong}", "Add this record in GoDaddy's panel.") from wrong
+    _checked(row["name"])
+    return row
+
+
+def _checked(name: str) -> None:
+    if not _OWNER.match(name):
+        raise EditRejected(
+            f"GoDaddy: the name {name!r} has characters that wixsend does not put into a URL", "Edit this record in GoDaddy's panel."
+        )
+
+
+def _domain(apex: Name) -> str:
+    """The apex as it stands in paths. Raises `EditRejected` for what is no domain that GoDaddy could hold."""
+    domain = text(apex)
+    if not re.fullmatch(_APEX, domain):
+        raise EditRejected(f"GoDaddy: {domain!r} is not a domain name that it could hold")
+    return domain
+
+
+class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
+    """godaddypy with its one way out replaced. Reads are free; `allowing` opens the fence for certain writes, each of them once."""
+
+    def __init__(self, account: Account, wire: Wire) -> None:
+        super().__init__(account=account, api_base_url=wire.base_url)
+        self.API_TEMPLATE = f"{wire.base_url.rstrip('/')}/v1"
+        self._http = wire.client()
+        self._allowed: list[Call] = []
+
+    def domain(self, apex: Name) -> tuple[str, tuple[str, ...]] | None:
+        """Status and name servers of a domain of the account, `None` when it has no such domain.
+
+        Nothing else of the answer is kept: it holds the transfer code and the registrant's address.
+        """
+        try:
+            answer = self.get_domain_info(_domain(apex))
+        except GoDaddyError as error:
+            if error.status == 404 and error.code:
+                return None
+            raise
+        status, servers = _field(answer, "status"), _field(answer, "nameServers")
+        if not _names(_field(answer, "domain"), apex):
+            raise Unavailable(f"GoDaddy's answer about the domain {text(apex)} is about another one")
+        if not isinstance(status, str) or not isinstance(servers, list | None):
+            raise Unavailable(f"GoDaddy's answer about the domain {text(apex)} lacks its status or its name servers")
+        return status, tuple(str(server) for server in servers or ())
+
+    def rows(self, apex: Name) -> list[Any]:
+        """Every row of the zone, all pages of it. `offset` is the number of the page, and past the last one GoDaddy answers 422."""
+        rows: list[Any] = []
+        seen: set[str] = set()
+        for number in range(1, _MOST_PAGES + 1):
+            try:
+                page = self.get_records(_domain(apex), offset=number, limit=PAGE)
+            except GoDaddyError as error:
+                if error.status == 422 and error.code and number > 1:
+                    break
+                raise
+            if not isinstance(page, list):
+                raise Unavailable(f"GoDaddy answered something else than the records of {text(apex)}")
+            keys = {json.dumps(row, sort_keys=True) for row in page}
+            if seen & keys:
+                raise Unavailable(f"GoDaddy's pages of the zone {text(apex)} overlap: it changed while it was read")
+            seen |= keys
+            rows += page
+            if len(page) < PAGE:
+                break
+        else:
+            raise Unavailable(f"GoDaddy gives no end to the pages of the zone {text(apex)}")
+        if not rows:
+            raise Unavailable(f"GoDaddy shows no record at all in the zone {text(apex)}, not even name servers, which is not believed")
+        return rows
+
+    @contextmanager
+    def allowing(self, calls: Sequence[Call]) -> Iterator[None]:
+        """Within it these writes may be made, each of them once."""
+        self._allowed = list(calls)
+        try:
+            yield
+        finally:
+            self._allowed = []
+
+    def make(self, call: Call) -> None:
+        """Have godaddypy make one write."""
+        rows = list(call.rows or ())
+        match call.verb:
+            case "DELETE":
+                self.delete_records(call.domain, call.name, call.rtype)
+            case "PUT":
+                self.replace_records(call.domain, rows, call.rtype, call.name)
+            case "PATCH":
+                self.add_records(call.domain, rows)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _request_submit(
+        self, func: Callable[..., Any], *, url: str, json: Any = None, params: Mapping[str, Any] | None = None
+    ) -> "httpx.Response":
+        """In place of godaddypy's: every request that it makes comes through here, `func` being a function of `requests`."""
+        verb = func.__name__.upper()
+        self._admit(verb, url, json)
+        response = self._http.request(verb, url, json=json, params=params, headers=self._get_headers())
+        if not response.is_success:
+            raise _error(verb, response)
+        if verb == "GET" and _json(response.content) is None:
+            raise Unavailable(f"GoDaddy answered HTTP {response.status_code} with something that is not JSON")
+        if verb != "GET" and response.content:
+            raise Unavailable(f"GoDaddy answered HTTP {response.status_code} with a body, which it does not when it has made an edit")
+        return response
+
+    def _admit(self, verb: str, url: str, body: Any) -> None:
+        """Let a request pass that is on the list; the URL is compared as godaddypy wrote it, before anybody resolves dots in it."""
+        path = url.removeprefix(self.API_TEMPLATE)
+        if verb == "GET" and path != url and _READS.fullmatch(path) and body is None:
+            return
+        for call in self._allowed:
+            if (verb, path, body) == (call.verb, call.path, None if call.rows is None else list(call.rows)) and path != url:
+                self._allowed.remove(call)
+                return
+        raise NotAllowed(f"{verb} {path[:_SAID]} is not what the approved edit needs, and was not sent")
+
+
+def _names(written: Any, name: Name) -> bool:
+    try:
+        return isinstance(written, str) and absolute(written) == name
+    except ValueError:
+        return False
+
+
+def _field(answer: Any, name: str) -> Any:
+    return answer.get(name) if isinstance(answer, dict) else None
+
+
+def _json(body: bytes) -> Any:
+    """The body's JSON, `None` when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error(verb: str, response: "httpx.Response") -> GoDaddyError:
+    answer = _json(response.content)
+    fields = _field(answer, "fields")
+    return GoDaddyError(
+        verb,
+        response.status_code,
+        _words(answer, "code"),
+        _words(answer, "message"),
+        tuple((_words(f, "path"), _words(f, "code"), _words(f, "message")) for f in fields) if isinstance(fields, list) else (),
+        _seconds(_field(answer, "retryAfterSec")) or _seconds(response.headers.get("retry-after")),
+    )
+
+
+def _words(answer: Any, name: str) -> str:
+    said = _field(answer, name)
+    return said if isinstance(said, str) else ""
+
+
+def _seconds(said: Any) -> float | None:
+    """A number of seconds to wait, in digits or as a number, within a day; `None` for everything else."""
+    if isinstance(said, str) and re.fullmatch(r"\d{1,5}", said):
+        said = int(said)
+    return float(said) if type(said) in (int, float) and 0 < said <= 86400 else None
