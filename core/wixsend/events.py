@@ -263,10 +263,26 @@ def from_json(code: str, version: int, payload: str) -> Event:
         raise ValueError(f"the event {code!r} in version {version} is not known to this wixsend")
     try:
         values = json.loads(payload)
-        known = {field.name for field in fields(kind)}
-        return kind(**{name: _unpack(value) for name, value in values.items() if name in known})
-    except (TypeError, KeyError, AttributeError, IndexError, dns.exception.DNSException) as wrong:
+        known = {field.name: field.default for field in fields(kind)}
+        given = {name: _unpack(value) for name, value in values.items() if name in known}
+        for name, value in given.items():
+            if not isinstance(value, _KINDS[type(known[name])]):
+                raise TypeError(f"{name} is a {type(value).__name__}")
+        return kind(**given)
+    except (ValueError, TypeError, KeyError, AttributeError, dns.exception.DNSException) as wrong:
         raise ValueError(f"the event {code!r} is damaged: {wrong}") from wrong
+
+
+_KINDS: Mapping[type, tuple[type, ...]] = {
+    str: (str,),
+    int: (int,),
+    bool: (bool, int),
+    float: (float, int),
+    tuple: (tuple,),
+    Name: (Name,),
+    type(None): (float, int, type(None)),
+}
+"""What a field may hold, by the type of its default."""
 
 
 def _pack(value: Any) -> Any:

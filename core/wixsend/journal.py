@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dns.exception
 import dns.name
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -198,7 +199,10 @@ class Journal:
             query = query.where(_snapshots.c.apex == text(apex))
         with self._speaking(), self._engine.connect() as connection:
             rows = connection.execute(query).all()
-        return [Backup(row.id, row.at, row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows]
+        try:
+            return [Backup(row.id, row.at, row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows]
+        except (ValueError, TypeError, KeyError, dns.exception.DNSException) as wrong:
+            raise self._unreadable(wrong) from wrong
 
     @contextmanager
     def lock(self, what: str, whose: str) -> Iterator[None]:
@@ -229,7 +233,10 @@ class Journal:
         try:
             return [Happened(row.at, from_json(row.code, row.version, row.payload)) for row in rows]
         except ValueError as wrong:
-            raise JournalError(f"the journal {self._where} cannot be read: {wrong}", "Update wixsend, or restore the file.") from wrong
+            raise self._unreadable(wrong) from wrong
+
+    def _unreadable(self, wrong: Exception) -> JournalError:
+        return JournalError(f"the journal {self._where} cannot be read: {wrong}", "Update wixsend, or restore the file from a copy.")
 
     def _check_version(self) -> None:
         with self._engine.begin() as connection:
