@@ -48,7 +48,8 @@ def test_a_case_is_what_was_appended(journal: Journal, tmp_path: Path) -> None:
     again = Journal(url(tmp_path), tmp_path)
     found = again.find("site", DOMAIN)
     assert found == entry
-    assert found is not None and found.case.stage is Stage.PROVING
+    assert found is not None
+    assert found.case.stage is Stage.PROVING
     assert [happened.event for happened in again.history(found)] == list(EVENTS)
     again.close()
 

@@ -1,5 +1,7 @@
 """Floor 0: what a person or a vendor writes becomes the name that is meant, or an error that says why not."""
 
+import contextlib
+
 import dns.name
 import pytest
 from hypothesis import given
@@ -57,8 +59,13 @@ def test_an_idn_is_shown_as_its_owner_writes_it() -> None:
         "https://",
         "@",
         "a" * 64 + ".com",
-    ]
-    + ["x" * 60 + ".y" * 10 + ".com", "exam,ple.com", "[::1]", "http://[::1", "*.example.com", "a.b\\.c.com"],
+        "x" * 60 + ".y" * 10 + ".com",
+        "exam,ple.com",
+        "[::1]",
+        "http://[::1",
+        "*.example.com",
+        "a.b\\.c.com",
+    ],
 )
 def test_what_is_no_sending_domain(written: str) -> None:
     with pytest.raises(BadDomain) as caught:
@@ -86,10 +93,8 @@ def test_vendors_names(written: str, meant: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_vendor_text_is_a_name_or_a_value_error(written: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         absolute(written, APEX)
-    except ValueError:
-        pass
 
 
 def test_names_are_labels() -> None:
