@@ -125,6 +125,12 @@ def test_losses_matter_to_whole_zone_hosts_only_and_only_when_something_is_writt
     assert codes(nothing_to_do) == []
 
 
+def test_srv_records_that_cannot_be_asked_for_are_not_taken_for_absent() -> None:
+    assert codes(held(A), seen=None) == ["seen-in-dns"]
+    assert codes(held(A), seen=None, accepted=frozenset({"srv"})) == []
+    assert codes(held(A), seen=None, granularity=Granularity.RRSET) == []
+
+
 def test_an_empty_zone_is_believed_when_a_second_source_agrees() -> None:
     assert codes(held(zone=zone(record_count=0))) == []
 

@@ -6,12 +6,14 @@ one external effect a hop, and believes nothing that is not in the journal. It c
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wixsend import apply
 from wixsend.adapters import Adapter
 from wixsend.errors import (
     ConfigError,
+    DnsUnreachable,
     EditConflict,
     NotVisible,
     OutcomeUnknown,
@@ -56,7 +58,7 @@ from wixsend.plan import Plan
 from wixsend.records import Record, Snapshot
 from wixsend.sending import WixDomain, WixStatus
 from wixsend.survey import Order, Surveyor
-from wixsend.verdict import Proof
+from wixsend.verdict import Delegation, Proof
 
 __all__ = ["Engine", "Preview", "Update", "objected"]
 
@@ -131,7 +133,7 @@ class Engine:
         if not domain.records:
             return Preview(domain)
         located = await self._locator.locate(domain.name)
-        negative = await self._outside.dns.negative_ttl(located.delegation)
+        negative = await self._negative_ttl(located.delegation)
         entry = self._journal.find(self._order.site, domain.name)
         if located.adapter is None:
             kept = () if located.provider == "wix" else await self._surveyor.kept_by_hand(located.delegation, domain.records)
@@ -330,6 +332,13 @@ class Engine:
             return NothingToWrite(self._plan.kept)
         return Planned(self._plan.edit.digest, self._plan.kept)
 
+    async def _negative_ttl(self, delegation: Delegation) -> int | None:
+        """How long the worst cache may say "no such name" if somebody asked before; `None` when the zone's servers cannot be asked."""
+        with suppress(DnsUnreachable):
+            soa = await self._outside.dns.soa(delegation)
+            return soa.negative_ttl if soa is not None else None
+        return None
+
     # -- consent and writing -------------------------------------------------------------------------------------------
 
     async def _ask_person(self, entry: Entry, approve: Approve) -> Entry:
@@ -391,7 +400,10 @@ class Engine:
 
     async def _look(self, entry: Entry) -> Event:
         delegation = await self._locator.delegation(self._order.domain.name)
-        proof = self._proof = await self._outside.dns.prove(entry.case.to_prove, delegation)
+        case = entry.case
+        former = [record for change in case.written for record in change.remove]
+        waited = max(0.0, self._outside.now() - case.since)
+        proof = self._proof = await self._outside.dns.prove(case.to_prove, delegation, former=former, waited=waited)
         if proof.complete:
             return Visible()
         if proof.blind:

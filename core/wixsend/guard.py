@@ -39,7 +39,7 @@ class Evidence:
     `domain` is the sending domain. `delegated` are the name servers that the parent's servers give for the apex, empty when
     nobody could be asked. `hosts` are the labels of the hosts those servers belong to. `host_named` is true when a person
     named the host explicitly. `cuts` are zone cuts and DNAMEs that DNS shows between the apex and the wanted names.
-    `seen` are records that DNS shows and that a whole-zone host's API might not. `claims` are other cases' needs. `ours`
+    `seen` are records that DNS shows and that a whole-zone host's API might not, `None` when DNS could not be asked. `claims` are other cases' needs. `ours`
     is what the journal says we wrote. `replace` names owners whose records a person let go. `known_targets` are the
     suffixes that Wix's targets are known to have. `accepted` names losses that a person accepted.
     """
@@ -50,7 +50,7 @@ class Evidence:
     hosts: tuple[str, ...] = ()
     host_named: bool = False
     cuts: tuple[Name, ...] = ()
-    seen: tuple[Record, ...] = ()
+    seen: tuple[Record, ...] | None = ()
     claims: tuple[Claim, ...] = ()
     ours: frozenset[Record] = frozenset()
     replace: frozenset[Name] = frozenset()
@@ -291,6 +291,14 @@ def _cannot_carry(question: _Question) -> Iterator[_Found]:
 
 def _seen_only_in_dns(question: _Question) -> Iterator[_Found]:
     if not question.writes_zone:
+        return
+    if question.evidence.seen is None:
+        if "srv" not in question.evidence.accepted:
+            yield (
+                text(question.apex),
+                "DNS cannot be asked from here whether the zone has SRV records, which a whole-zone write may lose",
+                "Run this where port 53 is open, or look in the host's panel; if there are none: --accept-loss srv",
+            )
         return
     shown = {(record.owner, record.rtype) for record in question.plan.before.records}
     missing = {

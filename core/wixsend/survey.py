@@ -6,14 +6,16 @@ silent, and what other cases of the journal need.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from wixsend.errors import DnsUnreachable
 from wixsend.flow import Stage, merged
 from wixsend.guard import Claim, Evidence, Objection, guard
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
 from wixsend.names import Name, SendingDomain, absolute, ancestors, text, wildcards_over
-from wixsend.plan import Dmarc, Plan, Wanted, plan, plan_undo
+from wixsend.plan import Dmarc, DmarcAbove, Plan, Wanted, plan, plan_undo
 from wixsend.records import WHOLE, Granularity, Record, Snapshot
 from wixsend.verdict import Delegation
 
@@ -62,7 +64,7 @@ class Surveyor:
         owner = absolute("_dmarc", domain)
         above = None
         if any(record.owner == owner for record in wanted) and not snapshot.at(owner):
-            above = await self._outside.dns.dmarc_above(domain, located.delegation)
+            above = await self._dmarc_above(located.delegation)
         made = plan(snapshot, Wanted(wanted, owner, self._order.dmarc, above, self._order.replace))
         replace = self._order.replace | ({owner} if self._order.dmarc == "replace" else set())
         return made, await self._judge(entry, located, made, frozenset(wanted), replace)
@@ -90,12 +92,9 @@ class Surveyor:
     ) -> tuple[Objection, ...]:
         assert located.adapter is not None
         plugin, delegation = located.adapter.plugin, located.delegation
-        dns, apex = self._outside.dns, delegation.apex
+        apex = delegation.apex
         owners = tuple(change.owner for change in made.edit.changes)
-        srv: tuple[Record, ...] = ()
-        if plugin.granularity is Granularity.ZONE and made.edit and made.before.covers is WHOLE:
-            answers = await asyncio.gather(*(dns.records_at(delegation, absolute(name, apex), ("SRV",)) for name in _COMMON_SRV))
-            srv = tuple(record for answer in answers for record in answer)
+        hides = plugin.granularity is Granularity.ZONE and bool(made.edit) and made.before.covers is WHOLE
         written = merged(entry.case.written, entry.case.intended) if entry else ()
         evidence = Evidence(
             domain=self._order.domain.name,
@@ -103,8 +102,8 @@ class Surveyor:
             delegated=frozenset(server.name for server in delegation.servers),
             hosts=located.hosts,
             host_named=bool(self._order.provider),
-            cuts=await dns.cuts_below(delegation, owners) if owners else (),
-            seen=srv,
+            cuts=await self._cuts(delegation, owners),
+            seen=await self._common_srv(delegation) if hides else (),
             claims=tuple(self._claims(entry, apex)),
             ours=frozenset(record for change in written for record in change.add),
             replace=replace,
@@ -112,6 +111,27 @@ class Surveyor:
             accepted=self._order.accept,
         )
         return guard(made, evidence, plugin.granularity, plugin.limits)
+
+    async def _cuts(self, delegation: Delegation, owners: tuple[Name, ...]) -> tuple[Name, ...]:
+        """Zone cuts and DNAMEs on the way to these names. Where DNS cannot be asked, the NS records that the host holds have to do."""
+        with suppress(DnsUnreachable):
+            return await self._outside.dns.cuts_below(delegation, owners)
+        return ()
+
+    async def _common_srv(self, delegation: Delegation) -> tuple[Record, ...] | None:
+        """The SRV records at the usual places, `None` where DNS cannot be asked: not knowing is not the same as none."""
+        dns, apex = self._outside.dns, delegation.apex
+        with suppress(DnsUnreachable):
+            answers = await asyncio.gather(*(dns.records_at(delegation, absolute(name, apex), ("SRV",)) for name in _COMMON_SRV))
+            return tuple(record for answer in answers for record in answer if record.rtype == "SRV")
+        return None
+
+    async def _dmarc_above(self, delegation: Delegation) -> DmarcAbove | None:
+        """The stricter policy that the domain inherits; one that cannot be asked for is taken for stricter."""
+        try:
+            return await self._outside.dns.dmarc_above(self._order.domain.name, delegation)
+        except DnsUnreachable:
+            return DmarcAbove(absolute("_dmarc", self._order.domain.name.parent()), "unknown, as DNS cannot be asked from here")
 
     def _claims(self, entry: Entry | None, apex: Name) -> Sequence[Claim]:
         """What other cases of this zone need: those that are not undone."""
@@ -129,7 +149,10 @@ class Surveyor:
         asked = [record for record in wanted if record.owner == owner]
         if not asked or self._order.dmarc == "replace":
             return ()
-        there = await self._outside.dns.records_at(delegation, owner, ("TXT", "CNAME"))
+        try:
+            there = await self._outside.dns.records_at(delegation, owner, ("TXT", "CNAME"))
+        except DnsUnreachable:
+            return tuple(asked)
         foreign = [record for record in there if record not in asked]
-        above = None if there else await self._outside.dns.dmarc_above(self._order.domain.name, delegation)
+        above = None if there else await self._dmarc_above(delegation)
         return tuple(asked) if foreign or above else ()
