@@ -3,6 +3,7 @@
     WixsendError                     exit
     ├── ConfigError                  2    something of ours, on this machine, is wrong: fix it and run again
     │   ├── BadDomain                2    what was given is no sending domain
+    │   ├── DomainNotFound           2    the zone above says that there is no such domain
     │   ├── CredentialsMissing       2    a credential is not set
     │   ├── PluginMissing            2    no installed plugin of that name
     │   ├── PluginBroken             2    a plugin is installed and cannot be used
@@ -22,6 +23,7 @@
     │   └── OutcomeUnknown           4    the edit was sent and not answered: look before anything else
     ├── Drifted                      5    the zone lost or changed something between our two looks
     ├── NotVisible                   6    DNS does not show the records yet
+    │   └── DnsUnreachable           6    no name server that could tell can be reached
     ├── WixError                     7    Wix
     │   ├── WixCredentialsRejected   7    401: stop
     │   ├── WixPermissionMissing     7    403: stop
@@ -44,6 +46,8 @@ __all__ = [
     "ConfigError",
     "CredentialsMissing",
     "CredentialsRejected",
+    "DnsUnreachable",
+    "DomainNotFound",
     "DomainNotOnSite",
     "Drifted",
     "EditConflict",
@@ -102,6 +106,12 @@ class BadDomain(ConfigError):
     """What was given is no sending domain."""
 
     code = "bad-domain"
+
+
+class DomainNotFound(ConfigError):
+    """The servers of the zone above say that there is no such domain, or have not delegated it."""
+
+    code = "domain-not-found"
 
 
 class CredentialsMissing(ConfigError):
@@ -216,6 +226,12 @@ class NotVisible(WixsendError):
     """DNS does not show the records (yet)."""
 
     code, exit_code, transient = "not-visible", 6, True
+
+
+class DnsUnreachable(NotVisible):
+    """No name server that could tell can be reached: port 53 is closed here, the network is down, or the zone's servers are."""
+
+    code = "dns-unreachable"
 
 
 class WixError(WixsendError):

@@ -1,15 +1,60 @@
-"""Floor 4. Questions to name servers: find the zone cut from the roots down, and prove records at every authoritative server."""
+"""Floor 4. Questions to name servers: find the zone cut from the roots down, and prove records at every authoritative server.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+Every question but those to resolvers has RD=0 and goes to a server that ought to know the answer with authority. Public resolvers
+are asked last, and for nothing below the sending domain before every authoritative server answers it: a "no" of any type is
+remembered for the zone's negative TTL (RFC 2308), and some resolvers then deny every type and every name below (RFC 8020).
+dnspython's own resolver would break that rule (`zone_for_name` starts at the full name), so it is not used.
+"""
 
-__all__ = ["ROOTS", "DnsSettings"]
+import asyncio
+import ipaddress
+import re
+import socket
+import time
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import dns.name
+
+from wixsend.errors import DnsUnreachable, DomainNotFound
+from wixsend.names import Name, absolute, ancestors, is_below, text
+from wixsend.plan import DmarcAbove
+from wixsend.records import Record
+from wixsend.verdict import Delegation, Kind, NameServer, Outcome, Proof, Seen, Soa, judge, probes
+
+if TYPE_CHECKING:
+    import dns.message
+
+__all__ = ["REGISTRY_SUFFIXES", "ROOTS", "Dns", "DnsSettings", "dmarc_policy"]
 
 ROOTS: tuple[str, ...] = (
     *("198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "192.203.230.10", "192.5.5.241", "192.112.36.4"),
     *("198.97.190.53", "192.36.148.17", "192.58.128.30", "193.0.14.129", "199.7.83.42", "202.12.27.33"),
 )
 """IPv4 addresses of the root servers, A to M (IANA, named.root of 2024)."""
+
+REGISTRY_SUFFIXES: frozenset[Name] = frozenset(
+    absolute(suffix)
+    for suffix in """
+    co.uk org.uk me.uk ltd.uk plc.uk net.uk ac.uk gov.uk com.au net.au org.au id.au co.nz net.nz org.nz co.za org.za com.br net.br org.br
+    com.mx org.mx co.jp ne.jp or.jp co.kr or.kr co.in net.in org.in firm.in co.il org.il com.tr org.tr com.sg com.my com.hk com.tw com.cn
+    net.cn org.cn com.ar com.co com.pe com.ec com.uy com.ve com.py com.bo com.gt com.do com.pa com.ua com.pl net.pl org.pl com.pt com.es
+    com.gr com.cy com.mt co.th in.th co.id or.id com.vn com.ph com.pk com.bd com.np com.lk com.sa com.eg co.ke co.tz co.ug com.ng com.gh
+    """.split()  # noqa: SIM905
+)
+"""Suffixes of two labels that registries delegate under. Only used to say that a domain is not registered, never to find a zone."""
+
+ROOT = dns.name.root
+_HEDGE = 0.4
+_REMEMBERED = 300.0
+_PAYLOAD = 1232
+_USABLE = frozenset({Outcome.ANSWER, Outcome.NODATA, Outcome.NXDOMAIN, Outcome.REFERRAL})
+_RCODES: Mapping[str, Outcome] = {"REFUSED": Outcome.REFUSED, "FORMERR": Outcome.NONSENSE, "NOTIMP": Outcome.NONSENSE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +77,526 @@ class DnsSettings:
     private_servers: bool = False
     in_flight: int = 64
     per_server: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """A response, checked and without its wire format."""
+
+    rcode: str
+    aa: bool
+    answer: tuple[Record, ...] = ()
+    authority: tuple[Record, ...] = ()
+    additional: tuple[Record, ...] = ()
+
+    def soa(self) -> tuple[Name, Soa] | None:
+        """The SOA in answer or authority, with its owner."""
+        for record in (*self.answer, *self.authority):
+            fields = record.rdata.split()
+            if record.rtype == "SOA" and len(fields) == 7:
+                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]))
+        return None
+
+
+_SILENT = _Reply("", aa=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A zone cut on the way down: its servers, the zone above, and for how long we may remember it."""
+
+    apex: Name
+    parent: Name
+    servers: tuple[NameServer, ...]
+    until: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """How far a walk came: the deepest cut, who denied the name if anybody did, whether the last servers stayed silent."""
+
+    cut: _Cut
+    denied: bool = False
+    silent: bool = False
+
+
+class Dns:
+    """Asks. `queries` counts every message sent, by the address it was meant for. One object serves any number of domains at once."""
+
+    def __init__(self, settings: DnsSettings | None = None, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.settings = settings or DnsSettings()
+        self.queries: Counter[str] = Counter()
+        self._now = now
+        self._all = asyncio.Semaphore(self.settings.in_flight)
+        self._each: dict[str, asyncio.Semaphore] = {}
+        self._cuts: dict[Name, _Cut] = {}
+        self._ipv6: bool | None = None
+
+    async def close(self) -> None:
+        """Forget the way to every zone. Nothing is kept open between questions."""
+        self._cuts.clear()
+
+    # Discovery
+
+    async def delegation(self, domain: Name) -> Delegation:
+        """The deepest zone cut at or above a domain, as the servers above it show it.
+
+        Raises `DomainNotFound` when there is none below the registry, and `DnsUnreachable` when nobody could be asked.
+        """
+        walk = await self._walk(domain)
+        how = "walked down from the root servers"
+        by_resolver = walk.silent and walk.cut.apex == ROOT
+        if by_resolver:
+            walk = await self._walk_by_resolvers(domain)
+            how = "asked public resolvers, because no root server answers with authority from here (is port 53 closed?)"
+        cut = walk.cut
+        if walk.silent and _is_registry(cut.apex):
+            raise DnsUnreachable(
+                f"none of the name servers of {text(cut.apex)} answers, so the zone of {text(domain)} cannot be found",
+                "Check the network, and whether it lets DNS (port 53) out; then run the same command again.",
+            )
+        if _is_registry(cut.apex):
+            said = "say that there is no such domain" if walk.denied else "have not delegated it to any name server"
+            raise DomainNotFound(
+                f"{text(domain)}: the name servers of {text(cut.apex)} {said}",
+                "Check the spelling, and that the domain is registered and has name servers.",
+            )
+        if walk.silent:
+            how += f"; the servers of {text(cut.apex)} do not answer, so deeper zone cuts are not known"
+        return Delegation(cut.apex, cut.parent, cut.servers, (), how, not walk.denied, by_resolver)
+
+    async def cuts_below(self, delegation: Delegation, names: Iterable[Name]) -> tuple[Name, ...]:
+        """The names between the apex and these names, them included, that are delegated onward or hold a DNAME.
+
+        Raises `DnsUnreachable` when no authoritative server answers.
+        """
+        found: set[Name] = set()
+        below = [name for name in dict.fromkeys(names) if is_below(name, delegation.apex)]
+        for name, (seen, reply) in zip(below, await asyncio.gather(*(self._sure(delegation, name, "NS") for name in below)), strict=True):
+            soa = reply.soa()
+            if seen.cut is not None:
+                found.add(seen.cut)
+            elif any(record.rtype == "NS" for record in seen.records):
+                found.add(name)
+            elif soa is not None and is_below(soa[0], delegation.apex):
+                found.add(soa[0])
+            found.update(record.owner for record in reply.answer if record.rtype == "DNAME" and is_below(name, record.owner))
+        return tuple(sorted(found))
+
+    async def records_at(self, delegation: Delegation, name: Name, rtypes: Sequence[str]) -> tuple[Record, ...]:
+        """The records of these types, and a CNAME, at exactly a name, from the first authoritative server that answers.
+
+        Raises `DnsUnreachable` when none does.
+        """
+        looks = await asyncio.gather(*(self._sure(delegation, name, rtype) for rtype in rtypes))
+        return tuple(dict.fromkeys(record for seen, _reply in looks for record in seen.records))
+
+    async def soa(self, delegation: Delegation) -> Soa | None:
+        """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers."""
+        _seen, reply = await self._sure(delegation, delegation.apex, "SOA")
+        found = reply.soa()
+        return found[1] if found is not None and found[0] == delegation.apex else None
+
+    async def dmarc_above(self, domain: Name, delegation: Delegation) -> DmarcAbove | None:
+        """The nearest DMARC policy stricter than `none` that a domain without one of its own inherits.
+
+        `sp` counts before `p`; a top-level domain's counts only with `psd=y` (RFC 9091). Raises `DnsUnreachable` when an
+        ancestor's policy cannot be known: not knowing is not the same as none.
+        """
+        above = [name for name in ancestors(domain, ROOT) if name != ROOT]
+        texts = await asyncio.gather(*(self._texts(absolute("_dmarc", name), delegation) for name in above))
+        for owner, found in zip(above, texts, strict=True):
+            policy = dmarc_policy(found, public_suffix=len(owner) == 2)
+            if policy in ("quarantine", "reject"):
+                return DmarcAbove(absolute("_dmarc", owner), policy)
+        return None
+
+    # Proof
+
+    async def prove(
+        self,
+        wanted: Sequence[Record],
+        delegation: Delegation,
+        *,
+        ask_resolvers: bool = True,
+        former: Iterable[Record] = (),
+        waited: float = 0.0,
+    ) -> Proof:
+        """One look: every wanted record at every authoritative server and address, then, only if they all show it, at the resolvers.
+
+        Below a known cut the servers of that cut are asked. `former` and `waited` are those of `wixsend.verdict.judge`.
+        """
+        former = tuple(former)
+        places = dict(zip(wanted, await asyncio.gather(*(self._servers_of(want.owner, delegation) for want in wanted)), strict=True))
+        seen = await asyncio.gather(
+            *(
+                self._see(server, address, zone, want.owner, want.rtype)
+                for want, (zone, servers) in places.items()
+                for server, address in self._every(servers)
+            )
+        )
+        seen += await self._probe(wanted, seen, delegation)
+        resolvers = self.settings.resolvers if ask_resolvers else ()
+        proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
+        if proof.at_authoritative and resolvers:
+            seen += await asyncio.gather(*(self._see_by_resolver(address, want) for want in places for address in resolvers))
+            proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
+        return proof
+
+    async def _probe(self, wanted: Sequence[Record], seen: Sequence[Seen], delegation: Delegation) -> list[Seen]:
+        """The answers to `probes`, from the first authoritative server that lacks something."""
+        asked = probes(wanted, seen, delegation.apex)
+        telling = (Outcome.NODATA, Outcome.NXDOMAIN, Outcome.ANSWER)
+        lacking = min((look for look in seen if look.outcome in telling), key=lambda look: telling.index(look.outcome), default=None)
+        if lacking is None:
+            return []
+        server = NameServer(absolute(lacking.server), (lacking.address,))
+        return await asyncio.gather(*(self._see(server, lacking.address, delegation.apex, q.name, q.rtype) for q in asked))
+
+    async def _servers_of(self, name: Name, delegation: Delegation) -> tuple[Name, tuple[NameServer, ...]]:
+        """The zone that is responsible for a name, and its servers: the delegated one, or that of a cut below it."""
+        below = [cut for cut in delegation.cuts_below if name.is_subdomain(cut)]
+        if below:
+            walk = await self._walk(name)
+            if is_below(walk.cut.apex, delegation.apex):
+                return walk.cut.apex, walk.cut.servers
+        return delegation.apex, delegation.servers
+
+    def _every(self, servers: Iterable[NameServer]) -> Iterable[tuple[NameServer, str]]:
+        """Every server with every address that there is a way to; the empty address for one without any."""
+        for server in servers:
+            usable = [address for address in server.addresses if self._has_way(address)]
+            for address in usable or server.addresses[:1] or ("",):
+                yield server, address
+
+    # Walking
+
+    async def _walk(self, name: Name, path: frozenset[Name] = frozenset()) -> _Walk:
+        """Down from the deepest cut that we remember at or above a name, label by label, to the deepest there is.
+
+        `path` are the host names whose addresses are being looked for: a loop among them ends with no address.
+        """
+        cut = self._remembered(name)
+        todo = [above for above in reversed(ancestors(name, cut.apex)) if above != cut.apex] + [name] * (name != cut.apex)
+        while todo:
+            asked = todo.pop(0)
+            seen, reply = await self._first(cut.apex, cut.servers, asked, "NS")
+            if seen is None:
+                return _Walk(cut, silent=True)
+            if seen.outcome is Outcome.NXDOMAIN:
+                if asked == name:
+                    return _Walk(cut, denied=True)
+                todo = [name]  # some servers deny empty non-terminals: only a denial of the name itself counts
+                continue
+            found = seen.cut or (asked if any(record.rtype == "NS" for record in seen.records) else None)
+            if found is not None:
+                cut = await self._descend(cut, found, reply, path)
+                todo = [above for above in todo if is_below(above, found)]
+        return _Walk(cut)
+
+    def _remembered(self, name: Name) -> _Cut:
+        now = self._now()
+        for above in (name, *ancestors(name, ROOT)):
+            cut = self._cuts.get(above)
+            if cut is not None and cut.until > now:
+                return cut
+        return _Cut(ROOT, ROOT, tuple(NameServer(ROOT, (address,)) for address in self.settings.roots))
+
+    async def _descend(self, cut: _Cut, apex: Name, reply: _Reply, path: frozenset[Name]) -> _Cut:
+        """The cut at `apex` that a reply of the servers of `cut` shows; glue is believed for hosts at or below their zone only."""
+        rrset = [record for record in (*reply.answer, *reply.authority) if record.rtype == "NS" and record.owner == apex]
+        hosts = sorted({record.target.canonicalize() for record in rrset})
+        glue = {
+            host: tuple(record.rdata for record in reply.additional if record.owner == host and record.rtype in ("A", "AAAA"))
+            for host in hosts
+            if host.is_subdomain(cut.apex)
+        }
+        addresses = await asyncio.gather(*(self._addresses(host, path, glue.get(host, ())) for host in hosts))
+        servers = tuple(NameServer(host, found) for host, found in zip(hosts, addresses, strict=True))
+        until = self._now() + min(min((record.ttl or 0 for record in rrset), default=0), _REMEMBERED)
+        below = _Cut(apex, cut.apex, servers, until)
+        if any(addresses):
+            self._cuts[apex] = below
+        return below
+
+    async def _addresses(self, host: Name, path: frozenset[Name], glue: tuple[str, ...]) -> tuple[str, ...]:
+        """Every address of a name server's host: the glue, else by a walk of our own. Empty when it resolves to nothing."""
+        if glue:
+            return glue
+        if host in path or len(path) >= 6:
+            return ()
+        walk = await self._walk(host, path | {host})
+        if walk.silent or walk.denied:
+            return ()
+        looks = await asyncio.gather(*(self._first(walk.cut.apex, walk.cut.servers, host, rtype) for rtype in ("A", "AAAA")))
+        return tuple(r.rdata for seen, _reply in looks if seen is not None for r in seen.records if r.rtype in ("A", "AAAA"))
+
+    async def _walk_by_resolvers(self, domain: Name) -> _Walk:
+        """The same through public resolvers, from the top down, at and above the domain only.
+
+        Name servers' host names below the domain are not looked up: their addresses stay unknown.
+        """
+        cut = _Cut(ROOT, ROOT, ())
+        for name in (*reversed(ancestors(domain, ROOT)), domain)[1:]:
+            seen, _reply = await self._first_resolver(name, "NS")
+            if seen is None:
+                raise DnsUnreachable(
+                    f"neither a root server nor a public resolver ({', '.join(self.settings.resolvers)}) answers",
+                    "Check the network, and whether it lets DNS (port 53) out; then run the same command again.",
+                )
+            if seen.outcome is Outcome.NXDOMAIN:
+                return _Walk(cut, denied=True)
+            hosts = sorted({record.target.canonicalize() for record in seen.records if record.rtype == "NS"})
+            if hosts and not _is_registry(name):
+                found = await asyncio.gather(*(self._addresses_by_resolver(host, domain) for host in hosts))
+                cut = _Cut(name, cut.apex, tuple(NameServer(host, addresses) for host, addresses in zip(hosts, found, strict=True)))
+            elif hosts:
+                cut = _Cut(name, cut.apex, tuple(NameServer(host) for host in hosts))
+        return _Walk(cut)
+
+    async def _addresses_by_resolver(self, host: Name, domain: Name) -> tuple[str, ...]:
+        if host.is_subdomain(domain):
+            return ()
+        looks = await asyncio.gather(*(self._first_resolver(host, rtype) for rtype in ("A", "AAAA")))
+        return tuple(r.rdata for seen, _reply in looks if seen is not None for r in seen.records if r.rtype in ("A", "AAAA"))
+
+    async def _texts(self, name: Name, delegation: Delegation) -> tuple[str, ...]:
+        """The TXT rdata at a name after at most eight CNAMEs, from the zones' own servers; through resolvers when they cannot be reached.
+
+        Only for names that are not below the sending domain.
+        """
+        for _hop in range(8):
+            if delegation.by_resolver:
+                seen, _reply = await self._first_resolver(name, "TXT")
+            else:
+                walk = await self._walk(name)
+                seen, _reply = (None, _SILENT) if walk.silent else await self._first(walk.cut.apex, walk.cut.servers, name, "TXT")
+            if seen is None:
+                raise DnsUnreachable(
+                    f"no name server tells whether there is a DMARC policy at {text(name)}",
+                    "Check the network and the name servers of that zone; then run the same command again.",
+                )
+            alias = next((record.target for record in seen.records if record.rtype == "CNAME"), None)
+            if alias is None:
+                return tuple(record.rdata for record in seen.records)
+            name = alias
+        return ()
+
+    # Asking
+
+    async def _sure(self, delegation: Delegation, name: Name, rtype: str) -> tuple[Seen, _Reply]:
+        """What the first authoritative server that answers says; `DnsUnreachable` when none does."""
+        seen, reply = await self._first(delegation.apex, delegation.servers, name, rtype)
+        if seen is None:
+            raise DnsUnreachable(
+                f"none of the authoritative servers of {text(delegation.apex)} answers",
+                "Check the zone's name servers, and whether this network lets DNS (port 53) out; then run the same command again.",
+            )
+        return seen, reply
+
+    async def _first(self, zone: Name, servers: Sequence[NameServer], name: Name, rtype: str) -> tuple[Seen | None, _Reply]:
+        """The first answer with authority, or referral, of any server of a zone; `None` when no server gives one.
+
+        Servers are asked one after the other, the next as soon as one fails or has been silent for a moment; which is first depends on the
+        name, so that the load is spread.
+        """
+        candidates = [(server, address) for server, address in self._every(servers) if address]
+        start = zlib.crc32(text(name).encode()) % len(candidates) if candidates else 0
+        rotated = candidates[start:] + candidates[:start]
+        return await _race(partial(self._ask_authority, server, address, zone, name, rtype) for server, address in rotated[:8])
+
+    async def _first_resolver(self, name: Name, rtype: str) -> tuple[Seen | None, _Reply]:
+        """The same at the public resolvers."""
+        return await _race(partial(self._ask_resolver, address, name, rtype) for address in self.settings.resolvers)
+
+    async def _see(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> Seen:
+        return (await self._ask_authority(server, address, zone, name, rtype))[0]
+
+    async def _see_by_resolver(self, address: str, want: Record) -> Seen:
+        return (await self._ask_resolver(address, want.owner, want.rtype))[0]
+
+    async def _ask_authority(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> tuple[Seen, _Reply]:
+        """One authoritative server at one address, RD=0."""
+        blank = Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, Outcome.NO_ADDRESS)
+        if not address:
+            return blank, _SILENT
+        if not self._may_ask(address):
+            return replace(blank, outcome=Outcome.PRIVATE), _SILENT
+        got = await self._ask(address, name, rtype, rd=False)
+        return (replace(blank, outcome=got), _SILENT) if isinstance(got, Outcome) else (_read(blank, got, zone), got)
+
+    async def _ask_resolver(self, address: str, name: Name, rtype: str) -> tuple[Seen, _Reply]:
+        """One public resolver, RD=1."""
+        blank = Seen(address, address, Kind.RESOLVER, name, rtype, Outcome.TIMEOUT)
+        got = await self._ask(address, name, rtype, rd=True)
+        return (replace(blank, outcome=got), _SILENT) if isinstance(got, Outcome) else (_read(blank, got, ROOT), got)
+
+    async def _ask(self, address: str, name: Name, rtype: str, *, rd: bool) -> _Reply | Outcome:
+        """Send a question as often as the settings allow until there is a response; what it was that failed otherwise."""
+        outcome, edns = Outcome.TIMEOUT, True
+        place = self._place(address)
+        async with self._turn(address):
+            for _try in range(max(1, self.settings.tries)):
+                self.queries[address] += 1
+                got = await _exchange(place, name, rtype, rd, edns, self.settings.timeout)
+                if isinstance(got, _Reply):
+                    if edns and got.rcode in ("FORMERR", "NOTIMP"):  # a server older than EDNS (RFC 6891, section 7)
+                        edns, outcome = False, Outcome.NONSENSE
+                        continue
+                    return got
+                outcome = got
+                if outcome is Outcome.UNREACHABLE:
+                    break
+        return outcome
+
+    @asynccontextmanager
+    async def _turn(self, address: str) -> AsyncIterator[None]:
+        """Wait for a place at this address, then for one among all."""
+        async with self._each.setdefault(address, asyncio.Semaphore(self.settings.per_server)), self._all:
+            yield
+
+    def _place(self, address: str) -> tuple[str, int]:
+        """Where an address is really to be asked."""
+        host, colon, port = self.settings.endpoints.get(address, "").rpartition(":")
+        return (host.strip("[]"), int(port)) if colon else (address, self.settings.port)
+
+    def _may_ask(self, address: str) -> bool:
+        """False for an address that a stranger's zone must not make us ask: loopback, private, multicast."""
+        if self.settings.private_servers or address in self.settings.endpoints or address in self.settings.roots:
+            return True
+        known = ipaddress.ip_address(address)
+        return known.is_global and not known.is_multicast
+
+    def _has_way(self, address: str) -> bool:
+        """False for an IPv6 address on a machine without a route to the IPv6 internet."""
+        if ":" not in address or address in self.settings.endpoints:
+            return True
+        if self._ipv6 is None:
+            self._ipv6 = _routes_ipv6()
+        return self._ipv6
+
+
+def _is_registry(apex: Name) -> bool:
+    return len(apex) <= 2 or apex in REGISTRY_SUFFIXES
+
+
+def _routes_ipv6() -> bool:
+    """True when the kernel would send to the IPv6 internet; connecting a datagram socket sends nothing."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect(("2001:503:ba3e::2:30", 53))
+    except OSError:
+        return False
+    return True
+
+
+type _Ask = Callable[[], Awaitable[tuple[Seen, _Reply]]]
+
+
+async def _race(asks: Iterable[_Ask]) -> tuple[Seen | None, _Reply]:
+    """The first usable answer of questions that start one after the other: when the one before fails, or is silent for a moment."""
+    waiting, pending = list(asks), set[asyncio.Task[tuple[Seen, _Reply]]]()
+    try:
+        while waiting or pending:
+            if waiting:
+                pending.add(asyncio.ensure_future(waiting.pop(0)()))
+            timeout = _HEDGE if waiting else None
+            done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.result()[0].outcome in _USABLE:
+                    return task.result()
+    finally:
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+    return None, _SILENT
+
+
+def _read(blank: Seen, reply: _Reply, zone: Name) -> Seen:
+    """What a response means, coming from a server of `zone` (the root for resolvers, which need no authority)."""
+    records = tuple(record for record in reply.answer if record.owner == blank.name and record.rtype in (blank.rtype, "CNAME"))
+    believed = reply.aa or blank.kind is Kind.RESOLVER
+    soa = reply.soa()
+    onward = [record for record in reply.authority if record.rtype == "NS" and _leads(record.owner, blank.name, zone)]
+    if reply.rcode not in ("NOERROR", "NXDOMAIN"):
+        return replace(blank, outcome=_RCODES.get(reply.rcode, Outcome.SERVFAIL))
+    if records and believed:
+        return replace(blank, outcome=Outcome.ANSWER, records=records, ttl=min(record.ttl or 0 for record in records))
+    if onward and soa is None and reply.rcode == "NOERROR" and blank.kind is Kind.AUTHORITATIVE:
+        return replace(blank, outcome=Outcome.REFERRAL, cut=onward[0].owner, ttl=onward[0].ttl)
+    if not believed or (onward and soa is None):
+        return replace(blank, outcome=Outcome.LAME)
+    outcome = Outcome.NXDOMAIN if reply.rcode == "NXDOMAIN" else Outcome.NODATA
+    return replace(blank, outcome=outcome, ttl=None if soa is None else soa[1].negative_ttl)
+
+
+def _leads(owner: Name, name: Name, zone: Name) -> bool:
+    """True when a delegation of `owner` by a server of `zone` leads down towards `name`, and not sideways or up."""
+    return is_below(owner, zone) and name.is_subdomain(owner)
+
+
+async def _exchange(place: tuple[str, int], name: Name, rtype: str, rd: bool, edns: bool, timeout: float) -> _Reply | Outcome:  # noqa: ASYNC109
+    """One question over UDP, and again over TCP when the response is truncated.
+
+    The socket is connected, so that the kernel lets nothing in from another address and tells at once that a port is closed; a datagram
+    with another id or question, or that is no DNS message, is passed over as if it had not come.
+    """
+    import dns.asyncbackend
+    import dns.asyncquery
+    import dns.exception
+    import dns.flags
+    import dns.message
+
+    host, port = place
+    query = dns.message.make_query(name, rtype, use_edns=0 if edns else False, payload=_PAYLOAD)
+    query.flags = dns.flags.Flag(dns.flags.RD if rd else 0)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    backend = dns.asyncbackend.get_backend("asyncio")
+    try:
+        try:
+            async with await backend.make_socket(family, socket.SOCK_DGRAM, 0, None, place) as udp:  # type: ignore[no-untyped-call]
+                message = await dns.asyncquery.udp(
+                    query, host, timeout, port, sock=udp, ignore_unexpected=True, ignore_errors=True, raise_on_truncation=True
+                )
+        except dns.message.Truncated:
+            message = await dns.asyncquery.tcp(query, host, timeout, port, backend=backend)
+    except dns.exception.Timeout:
+        return Outcome.TIMEOUT
+    except OSError:
+        return Outcome.UNREACHABLE
+    except (dns.exception.DNSException, EOFError):
+        return Outcome.NONSENSE
+    return _reply(message)
+
+
+def _reply(message: "dns.message.Message") -> _Reply:
+    """A dnspython message as plain values."""
+    import dns.flags
+    import dns.rcode
+    import dns.rdatatype
+
+    answer, authority, additional = (
+        tuple(Record(rrset.name, dns.rdatatype.to_text(rrset.rdtype), rdata.to_text(), rrset.ttl) for rrset in section for rdata in rrset)
+        for section in (message.answer, message.authority, message.additional)
+    )
+    return _Reply(dns.rcode.to_text(message.rcode()), bool(message.flags & dns.flags.AA), answer, authority, additional)
+
+
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_STRICTNESS = {"none": 0, "quarantine": 1, "reject": 2}
+
+
+def dmarc_policy(rdatas: Iterable[str], *, public_suffix: bool = False) -> str:
+    """The policy for sub-domains that TXT rdata at a `_dmarc` name says: `sp`, else `p`; empty when it says none at all.
+
+    Several DMARC records are an error that receivers treat differently, so the strictest counts. A public suffix speaks for the domains
+    below it only with `psd=y` (RFC 9091). `np` does not count: the records that Wix asks for make the name exist.
+    """
+    said: list[str] = []
+    for rdata in rdatas:
+        joined = "".join(quoted or bare for quoted, bare in _QUOTED.findall(rdata))
+        pairs = (part.partition("=") for part in joined.split(";"))
+        tags = {key.strip().lower(): value.strip().lower() for key, _equals, value in pairs}
+        if tags.get("v") == "dmarc1" and (not public_suffix or tags.get("psd") == "y"):
+            said.append(tags.get("sp") or tags.get("p") or "none")
+    return max(said, key=lambda policy: _STRICTNESS.get(policy, 0), default="")

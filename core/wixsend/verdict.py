@@ -1,0 +1,457 @@
+"""Floor 2, pure. From what name servers were seen to answer to what it means: visible or not, why not, and when to look again.
+
+`probes` says what else to ask once something is missing, `judge` says what it all means. Neither knows a socket or a clock: a look
+is a set of `Seen`, and how long we have waited is an argument.
+
+The policy for servers that do not answer: the proof is about what the world is told, so a server that tells the world nothing
+cannot falsify it. One that is *useless for certain* (refuses, is not authoritative, has no address or a private one) is set
+aside at once, with a warning, as resolvers do. One that is *silent* (time-out, failure) may be lagging as well, so it holds
+the proof back for `GRACE` seconds and is set aside, with a warning, after that. At least one authoritative server must
+show each wanted name, and none that answers may show anything else. When no authoritative server answers at all, the proof is blind.
+Resolvers are second-hand: those that cannot be asked hold it back for the same grace, and never longer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import dns.name
+
+from wixsend.names import Name, text, wildcards_over
+from wixsend.records import Record
+
+__all__ = [
+    "FIRST_LOOK",
+    "GRACE",
+    "LONGEST_LOOK",
+    "LONGEST_WAIT",
+    "Delegation",
+    "Finding",
+    "Kind",
+    "NameServer",
+    "Outcome",
+    "Proof",
+    "Question",
+    "Seen",
+    "Soa",
+    "Verdict",
+    "doubled",
+    "judge",
+    "probes",
+]
+
+GRACE = 60.0
+"""Seconds for which a silent server holds the proof back."""
+FIRST_LOOK = 2.0
+"""Seconds to the second look at authoritative servers; later looks come after a quarter of what we have waited."""
+LONGEST_LOOK = 300.0
+"""The longest time between two looks at authoritative servers, in seconds."""
+LONGEST_WAIT = 3600.0
+"""The longest time that we believe a resolver's remaining TTL for, in seconds: some count it anew at each of their caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """An authoritative server by host name, and every address of it; none when its name resolves to nothing."""
+
+    name: Name
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """A zone cut as the parent zone's servers show it.
+
+    `servers` are the parent's NS RRset. `cuts_below` are names below the apex that other servers or a DNAME are responsible
+    for, as far as they have been looked for. `exists` is false when the name that was asked for is denied inside the zone: it has no
+    record yet. `how` says to a person how we know; `by_resolver` that it was not from the parents themselves.
+    """
+
+    apex: Name
+    parent: Name
+    servers: tuple[NameServer, ...]
+    cuts_below: tuple[Name, ...] = ()
+    how: str = ""
+    exists: bool = True
+    by_resolver: bool = False
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The host names of the servers."""
+        return tuple(server.name for server in self.servers)
+
+
+@dataclass(frozen=True, slots=True)
+class Soa:
+    """What a zone's SOA says: TTLs in seconds."""
+
+    serial: int
+    ttl: int
+    minimum: int
+
+    @property
+    def negative_ttl(self) -> int:
+        """How long a cache may go on saying "no such name" (RFC 2308, section 5)."""
+        return min(self.ttl, self.minimum)
+
+
+class Kind(StrEnum):
+    """Which kind of server was asked."""
+
+    AUTHORITATIVE = "authoritative"
+    RESOLVER = "resolver"
+
+
+class Outcome(StrEnum):
+    """How one question ended."""
+
+    ANSWER = "answer"
+    NODATA = "nodata"
+    NXDOMAIN = "nxdomain"
+    REFERRAL = "referral"
+    LAME = "lame"
+    REFUSED = "refused"
+    SERVFAIL = "servfail"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    NONSENSE = "nonsense"
+    PRIVATE = "private"
+    NO_ADDRESS = "no-address"
+
+
+_NEGATIVE = frozenset({Outcome.NODATA, Outcome.NXDOMAIN})
+_ANSWERS = _NEGATIVE | {Outcome.ANSWER, Outcome.REFERRAL}
+_USELESS = frozenset({Outcome.LAME, Outcome.REFUSED, Outcome.PRIVATE, Outcome.NO_ADDRESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One question to one server at one address, and what came back. A look has at most one for each server, address, name and type.
+
+    `records` are those of the asked type, and a CNAME, at exactly `name`. `ttl` is for how many seconds more this answer may be kept: the
+    TTL of the records, or of a negative answer the lesser of the SOA's TTL and minimum. `cut` is where a referral points.
+    """
+
+    server: str
+    address: str
+    kind: Kind
+    name: Name
+    rtype: str
+    outcome: Outcome
+    records: tuple[Record, ...] = ()
+    ttl: int | None = None
+    cut: Name | None = None
+
+    @property
+    def label(self) -> str:
+        """The server as a person is shown it."""
+        return self.address if self.server == self.address else f"{self.server} ({self.address or 'no address'})"
+
+
+class Verdict(StrEnum):
+    """What one server's answer for one wanted record means."""
+
+    VISIBLE = "visible"
+    ABSENT = "absent"
+    OLD = "old"
+    WRONG_TARGET = "wrong-target"
+    MASKED = "masked"
+    WILDCARD = "wildcard"
+    DOUBLED_HOST = "doubled-host"
+    DELEGATED = "delegated"
+    LAME = "lame"
+    UNREACHABLE = "unreachable"
+    NOT_ASKED = "not-asked"
+
+
+_GRAVITY = (
+    Verdict.DELEGATED,
+    Verdict.DOUBLED_HOST,
+    Verdict.WRONG_TARGET,
+    Verdict.MASKED,
+    Verdict.WILDCARD,
+    Verdict.OLD,
+    Verdict.ABSENT,
+    Verdict.UNREACHABLE,
+    Verdict.LAME,
+    Verdict.NOT_ASKED,
+    Verdict.VISIBLE,
+)
+"""Verdicts in the order in which a person should hear of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The verdict on one wanted record at one server, with a sentence and the next step for a person.
+
+    `wait` is after how many seconds the server's cache forgets what it says now, where that is known. `holds` is true when this finding
+    keeps the proof from being complete.
+    """
+
+    record: Record
+    server: str
+    kind: Kind
+    verdict: Verdict
+    sentence: str
+    next_step: str = ""
+    wait: float | None = None
+    holds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one look proved. `findings` in the order of the wanted records, authoritative servers first."""
+
+    findings: tuple[Finding, ...]
+    at_authoritative: bool
+    """Every authoritative server answers every wanted record (those set aside excepted, see the module)."""
+    complete: bool
+    """So does every chosen resolver."""
+    blind: bool
+    """No authoritative server answered anything: nothing is proved either way."""
+    next_look: float
+    """Seconds until the next look is worth it; 0 when the proof is complete."""
+    why: str
+    """One sentence for a person."""
+    warnings: tuple[str, ...] = ()
+    """A sentence for each server that was set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A name and a type to ask an authoritative server for."""
+
+    name: Name
+    rtype: str
+
+
+def doubled(owner: Name, apex: Name) -> Name | None:
+    """Where a record ends up when its full name was typed into a panel that adds the apex; `None` when that is no name."""
+    try:
+        return Name((*owner.labels[:-1], *apex.labels))
+    except dns.name.NameTooLong:
+        return None
+
+
+def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[Question, ...]:
+    """What else to ask an authoritative server, to tell apart the ways in which a record is missing. Nothing when all is well.
+
+    A denied name is looked for where a doubled host would be. A name that exists without the record may be masked by addresses; that,
+    and a wrong target, may come from a wildcard.
+    """
+    questions: dict[Question, None] = {}
+    looks = list(seen)
+    for want in wanted:
+        mine = [look for look in looks if (look.kind, look.name, look.rtype) == (Kind.AUTHORITATIVE, want.owner, want.rtype)]
+        outcomes = {look.outcome for look in mine if look.outcome is not Outcome.ANSWER or set(look.records) != {want}}
+        beside = doubled(want.owner, apex)
+        if outcomes & _NEGATIVE and beside is not None:
+            questions[Question(beside, want.rtype)] = None
+        if Outcome.NODATA in outcomes:
+            questions.update((Question(want.owner, rtype), None) for rtype in ("A", "AAAA"))
+        stars = wildcards_over(want.owner, apex) if outcomes & {Outcome.NODATA, Outcome.ANSWER} else ()
+        types = (want.rtype, "A", "AAAA") if Outcome.NODATA in outcomes else (want.rtype,)
+        questions.update((Question(star, rtype), None) for star in stars for rtype in types)
+    return tuple(questions)
+
+
+def judge(
+    wanted: Sequence[Record],
+    seen: Iterable[Seen],
+    apex: Name,
+    *,
+    resolvers: Sequence[str] = (),
+    former: Iterable[Record] = (),
+    waited: float = 0.0,
+    grace: float = GRACE,
+) -> Proof:
+    """What one look means. The order of `seen` does not matter.
+
+    `resolvers` are those that the proof shall end with; one without a `Seen` is found not asked. `former` are records that our
+    edit replaced: who still answers them is behind, not wrong. `waited` is for how many seconds we have been looking.
+    """
+    looks = sorted(set(seen), key=lambda look: (look.kind, look.server, look.address, look.name, look.rtype, look.outcome))
+    context = _Context(apex, tuple(looks), frozenset(former), tuple(resolvers), waited < grace)
+    findings = tuple(finding for want in dict.fromkeys(wanted) for finding in context.findings(want))
+    first_hand = [finding for finding in findings if finding.kind is Kind.AUTHORITATIVE]
+    shown = {finding.record for finding in first_hand if finding.verdict is Verdict.VISIBLE}
+    at_authoritative = shown.issuperset(wanted) and not any(finding.holds for finding in first_hand)
+    complete = at_authoritative and not any(finding.holds for finding in findings)
+    blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
+    aside = [f for f in findings if f.verdict in (Verdict.LAME, Verdict.UNREACHABLE) and not f.holds]
+    return Proof(
+        findings,
+        at_authoritative,
+        complete,
+        blind,
+        0.0 if complete else _next_look(findings, at_authoritative, waited, grace),
+        _why(findings, at_authoritative, complete, blind),
+        tuple(dict.fromkeys(f"{finding.sentence}; it was set aside" for finding in aside)),
+    )
+
+
+def _next_look(findings: Sequence[Finding], at_authoritative: bool, waited: float, grace: float) -> float:
+    """When the caches forget, if only caches are behind; else after a quarter of the wait so far; when a grace ends, if that is all."""
+    holding = [finding for finding in findings if finding.holds and finding.verdict is not Verdict.NOT_ASKED]
+    waits = [finding.wait for finding in holding if finding.wait is not None]
+    if at_authoritative and waits:
+        return min(max(waits) + 1.0, LONGEST_WAIT)
+    growing = min(max(waited / 4, FIRST_LOOK), LONGEST_LOOK)
+    if waited < grace and all(finding.verdict is Verdict.UNREACHABLE for finding in holding):
+        return min(growing, grace - waited)
+    return growing
+
+
+def _why(findings: Sequence[Finding], at_authoritative: bool, complete: bool, blind: bool) -> str:
+    first_hand = dict.fromkeys(finding.server for finding in findings if finding.kind is Kind.AUTHORITATIVE)
+    if not findings:
+        return "nothing has to be visible"
+    if complete:
+        return "every authoritative server and every public resolver that answers shows every record"
+    if blind:
+        reasons = "; ".join(dict.fromkeys(finding.sentence for finding in findings if finding.kind is Kind.AUTHORITATIVE))
+        return (
+            f"none of the {len(first_hand)} authoritative servers answers: they are down, or this network keeps port 53 closed ({reasons})"
+        )
+    holding = [finding for finding in findings if finding.holds]
+    worst = min(holding, key=lambda finding: _GRAVITY.index(finding.verdict), default=None)
+    if worst is None:
+        return "no authoritative server that answers shows every record"
+    rest = sum(finding.verdict is worst.verdict for finding in holding) - 1
+    lead = "every authoritative server shows every record; " if at_authoritative else ""
+    return f"{lead}{worst.sentence}" + (f", and {rest} more like it" if rest else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """One look, and how to read it."""
+
+    apex: Name
+    looks: tuple[Seen, ...]
+    former: frozenset[Record]
+    resolvers: tuple[str, ...]
+    patient: bool
+
+    def findings(self, want: Record) -> Iterable[Finding]:
+        """The findings on one record: authoritative servers first, then each resolver in the order chosen."""
+        mine = [look for look in self.looks if (look.name, look.rtype) == (want.owner, want.rtype)]
+        elsewhere = any(look.kind is Kind.AUTHORITATIVE and set(look.records) == {want} for look in mine)
+        for look in mine:
+            if look.kind is Kind.AUTHORITATIVE:
+                yield self._finding(want, look, self._at_authority(want, look), elsewhere)
+        asked = {look.address: look for look in mine if look.kind is Kind.RESOLVER}
+        for resolver in self.resolvers:
+            if resolver in asked:
+                yield self._finding(want, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
+            else:
+                sentence = f"{resolver} was not asked: it would remember a no until the zone's negative TTL is over"
+                yield Finding(want, resolver, Kind.RESOLVER, Verdict.NOT_ASKED, sentence, holds=True)
+
+    def _at_authority(self, want: Record, look: Seen) -> Verdict:
+        if look.outcome not in _ANSWERS:
+            return Verdict.LAME if look.outcome in (Outcome.LAME, Outcome.REFUSED) else Verdict.UNREACHABLE
+        if look.outcome is Outcome.REFERRAL:
+            return Verdict.DELEGATED
+        if look.outcome is Outcome.ANSWER:
+            return self._answered(want, set(look.records))
+        addresses = self._probed(want.owner, "A", "AAAA") if look.outcome is Outcome.NODATA else frozenset()
+        if addresses:
+            return Verdict.WILDCARD if addresses <= self._starred(want.owner, "A", "AAAA") else Verdict.MASKED
+        beside = doubled(want.owner, self.apex)
+        if beside is not None and self._probed(beside, want.rtype):
+            return Verdict.DOUBLED_HOST
+        return Verdict.ABSENT
+
+    def _answered(self, want: Record, records: set[Record]) -> Verdict:
+        if records == {want}:
+            return Verdict.VISIBLE
+        if records & self.former and want not in records:
+            return Verdict.OLD
+        targets = frozenset((record.rtype, record.key[2]) for record in records)
+        return Verdict.WILDCARD if targets <= self._starred(want.owner, want.rtype) else Verdict.WRONG_TARGET
+
+    def _probed(self, name: Name, *rtypes: str) -> frozenset[tuple[str, str]]:
+        """What authoritative servers answered for these types at a name, owners aside."""
+        return frozenset(
+            (record.rtype, record.key[2])
+            for look in self.looks
+            if look.kind is Kind.AUTHORITATIVE and look.name == name and look.rtype in rtypes and look.outcome is Outcome.ANSWER
+            for record in look.records
+            if record.rtype in rtypes
+        )
+
+    def _starred(self, owner: Name, *rtypes: str) -> frozenset[tuple[str, str]]:
+        """What the nearest wildcard over a name holds."""
+        held = (self._probed(star, *rtypes) for star in wildcards_over(owner, self.apex))
+        return next((found for found in held if found), frozenset())
+
+    def _finding(self, want: Record, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
+        sentence, next_step = _words(want, look, verdict, self.apex, elsewhere)
+        if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
+            holds = self.patient and look.outcome not in _USELESS
+        else:
+            holds = verdict is not Verdict.VISIBLE
+        wait = float(look.ttl) if look.kind is Kind.RESOLVER and holds and look.ttl is not None else None
+        return Finding(want, look.label, look.kind, verdict, sentence, next_step, wait, holds)
+
+
+def _at_resolver(want: Record, look: Seen) -> Verdict:
+    """A resolver is asked only once every authoritative server answers, so whatever else it says is from before."""
+    if look.outcome is Outcome.ANSWER:
+        return Verdict.VISIBLE if set(look.records) == {want} else Verdict.OLD
+    return Verdict.ABSENT if look.outcome in _NEGATIVE else Verdict.UNREACHABLE
+
+
+_SILENCE: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.LAME: ("does not answer with authority for the zone", "Ask the DNS host why it is delegated to."),
+    Outcome.REFUSED: ("refuses to answer for the zone", "Ask the DNS host why it is delegated to."),
+    Outcome.SERVFAIL: ("fails to answer", "It is asked again."),
+    Outcome.TIMEOUT: ("does not answer in time", "It is asked again."),
+    Outcome.UNREACHABLE: ("cannot be reached from here", "Check this network's route to it."),
+    Outcome.NONSENSE: ("answers nonsense", "It is asked again."),
+    Outcome.PRIVATE: (
+        "has an address that is not on the public internet, and was not asked",
+        "Correct the name server's address, or allow private name servers in the configuration.",
+    ),
+    Outcome.NO_ADDRESS: ("has no address: its name resolves to nothing", "Correct the delegation at the registrar."),
+}
+
+
+def _words(want: Record, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool) -> tuple[str, str]:
+    """The sentence and the next step for a verdict."""
+    server, owner = look.label, text(want.owner)
+    if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
+        said, step = _SILENCE[look.outcome]
+        return f"{server} {said}", step
+    resolver = look.kind is Kind.RESOLVER
+    until = f" for another {look.ttl} s" if resolver and look.ttl is not None else ""
+    shown = ", ".join(f"{record.rtype} {record.rdata}" for record in look.records)
+    match verdict:
+        case Verdict.VISIBLE:
+            return f"{server} shows {owner}", ""
+        case Verdict.ABSENT if resolver:
+            return f"{server} still remembers that there is no {owner}{until}", "Wait until it forgets."
+        case Verdict.ABSENT if elsewhere:
+            return f"{server} does not have {owner} yet, other servers of the zone do", "Wait until it catches up."
+        case Verdict.ABSENT:
+            return f"{server} has no {want.rtype} at {owner}", "Wait for the DNS host to publish it, or check that it was saved there."
+        case Verdict.OLD:
+            return f"{server} still answers the former {shown} for {owner}{until}", "Wait until it has the new one."
+        case Verdict.MASKED:
+            return f"{server} answers addresses for {owner} instead of the {want.rtype}", "Switch off proxying or flattening for it."
+        case Verdict.WILDCARD:
+            return f"{server} answers for {owner} from a wildcard, not from a record of its own", "Add the record at exactly that name."
+        case Verdict.DOUBLED_HOST:
+            return (
+                f"the record is at {owner}.{text(apex)} on {server}: the zone's name was added to the full name",
+                "Enter the name at the DNS host without the zone's name at its end.",
+            )
+        case Verdict.DELEGATED:
+            cut = text(look.cut) if look.cut is not None else owner
+            return f"{server} has delegated {cut} to other name servers", f"Add the record where {cut} is served."
+    if any(record.rtype == "CNAME" and want.rtype == "CNAME" and record.target == doubled(want.target, apex) for record in look.records):
+        return (
+            f"{server} answers {shown} for {owner}: the zone's name was added to the target",
+            f"Enter the target with a final dot, {text(want.target)}.",
+        )
+    return f"{server} answers {shown} for {owner}", f"It must be {want.rdata}: correct it at the DNS host."
