@@ -22,6 +22,7 @@ __all__ = ["KNOWN_TARGETS", "WixDomain", "WixStatus", "wanted_records", "wix_dom
 KNOWN_TARGETS: frozenset[Name] = frozenset({absolute("ascendbywix.com"), absolute("wixemails.com")})
 """Suffixes that the targets of Wix's records were seen to have (facts: public DNS inventories)."""
 
+_ID = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
 _LABEL = re.compile(rb"\A[A-Za-z0-9_-]{1,63}\Z")
 _REPORT = "Nothing was written. Compare with the records that the Wix dashboard shows for this domain, and report the difference."
 
@@ -60,6 +61,9 @@ def wix_domain(value: Any) -> WixDomain:
     if len(name) < 3:
         raise ValueError("a sending domain has fewer than two labels")
     name = name.canonicalize()
+    domain_id = _string(value, "id")
+    if not _ID.match(domain_id):
+        raise ValueError("the id of a sending domain has characters that no id has")
     rows = value.get("dnsRecords")
     return WixDomain(_string(value, "id"), name, WixStatus(str(value.get("status"))), () if rows is None else wanted_records(name, rows))
 
