@@ -14,7 +14,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -231,6 +231,7 @@ class Setting:
     origin: str
     secret: bool
     kind: Literal["file", "environment", "flag"]
+    file: Path | None = None
 
     @property
     def shown(self) -> str:
@@ -334,7 +335,7 @@ def _read_file(path: Path, named: bool) -> list[Setting]:
     except tomllib.TOMLDecodeError as wrong:
         raise ConfigError(f"{path} is not TOML: {wrong}", 'Texts stand in quotes: site_id = "…".') from wrong
     lines = _line_numbers(text)
-    return _check([Setting(p, v, f"{path}{_line(lines, p)}", _is_secret(p), "file") for p, v in _leaves(table)])
+    return _check([Setting(p, v, f"{path}{_line(lines, p)}", _is_secret(p), "file", path) for p, v in _leaves(table)])
 
 
 def _leaves(table: Mapping[str, Any], path: SettingPath = ()) -> Iterator[tuple[SettingPath, object]]:
@@ -434,7 +435,7 @@ def _with_profile(merged: dict[SettingPath, Setting], chosen: Setting) -> dict[S
         step = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}. Add [wix.profiles.{name}] to {FILE_NAME}."
         raise ConfigError(f"{chosen.origin}: there is no Wix profile {name!r}", step)
     result = dict(merged)
-    over: dict[SettingPath, Setting] = {("wix", p[3]): Setting(("wix", p[3]), s.value, s.origin, s.secret, s.kind) for p, s in mine.items()}
+    over: dict[SettingPath, Setting] = {("wix", p[3]): replace(s, path=("wix", p[3])) for p, s in mine.items()}
     _lay(result, over)
     return result
 

@@ -208,7 +208,7 @@ class Accounts:
         if provider is None:
             return [account for name in self._plugins.names() for account in self._usable(name)]
         plugin = self._plugins.get(provider)
-        names = self._names(plugin)
+        names = self.names(plugin)
         if not names:
             raise _missing(plugin, plugin.name, [each for each in plugin.credentials if each.required])
         return [self._account(plugin, name) for name in names]
@@ -217,7 +217,7 @@ class Accounts:
         found: list[Account] = []
         with suppress(PluginBroken):
             plugin = self._plugins.get(provider)
-            for name in self._names(plugin):
+            for name in self.names(plugin):
                 with suppress(CredentialsMissing):
                     found.append(self._account(plugin, name))
         return found
@@ -228,7 +228,7 @@ class Accounts:
             return _provider(account, self._tables[account])
         return account if account in self._plugins.names() else None
 
-    def _names(self, plugin: ProviderPlugin) -> list[str]:
+    def names(self, plugin: ProviderPlugin) -> list[str]:
         """The accounts at this provider: those of the tables, and the one that the environment makes."""
         names = [name for name, table in self._tables.items() if _provider(name, table) == plugin.name]
         in_environment = any(self._secrets.environ.get(each.env) for each in plugin.credentials if each.required)

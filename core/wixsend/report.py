@@ -1,0 +1,509 @@
+"""Floor 6. What a person, or a program that reads JSON, gets to see. Pure: values in, text out; no clock, no terminal, no file.
+
+A report is a sequence of blocks (`wixsend.layout`). The plan is printed as a zone file with a margin, and its lines can be copied
+into one.
+
+The JSON forms are stable: keys are added, and never renamed or removed within a major version. Names are lower case without the final
+dot, times are RFC 3339 in UTC, records are `{"owner", "type", "rdata", "ttl"}`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
+from wixsend.names import Name, relative_text, text
+from wixsend.plan import Mark, Plan
+from wixsend.records import Record
+
+if TYPE_CHECKING:
+    from wixsend.config import Config
+    from wixsend.engine import Preview
+    from wixsend.guard import Objection
+    from wixsend.journal import Entry, Happened
+    from wixsend.locate import Located
+    from wixsend.plugins import Row
+    from wixsend.provider import ProviderPlugin
+    from wixsend.verdict import Proof
+
+if TYPE_CHECKING:
+    from wixsend.guard import Objection
+
+__all__ = [
+    "by_hand",
+    "case_json",
+    "case_lines",
+    "case_state",
+    "cases_table",
+    "config_json",
+    "config_lines",
+    "history_json",
+    "history_table",
+    "kept_lines",
+    "located_lines",
+    "objection_json",
+    "objection_lines",
+    "plan_json",
+    "plan_lines",
+    "plugin_json",
+    "plugin_lines",
+    "preview_json",
+    "preview_lines",
+    "proof_json",
+    "proof_lines",
+    "providers_json",
+    "providers_table",
+    "question",
+    "record_json",
+]
+
+
+_MARGIN: Mapping[Mark, str] = {
+    Mark.CREATE: "good",
+    Mark.RIGHT: "",
+    Mark.MASKED: "warn",
+    Mark.CONFLICT: "bad",
+    Mark.REMOVE: "bad",
+    Mark.KEPT: "quiet",
+}
+"""The style of each mark of a plan."""
+
+
+# -- records and plans -------------------------------------------------------------------------------------------------
+
+
+def record_json(record: Record) -> dict[str, Any]:
+    """A record in JSON."""
+    return {"owner": text(record.owner), "type": record.rtype, "rdata": record.rdata, "ttl": record.ttl}
+
+
+def _zone_line(record: Record, wide: int) -> str:
+    """A record as a line of a zone file, its owner absolute; no TTL where the host chooses."""
+    owner = f"{text(record.owner)}."
+    ttl = "" if record.ttl is None else f"{record.ttl} "
+    return f"{owner:<{wide}} {ttl}IN {record.rtype} {record.rdata}"
+
+
+def plan_lines(plan: Plan) -> list[Block]:
+    """The plan as a zone file with a margin, and how many other records stay as they are."""
+    wide = max((len(text(line.record.owner)) + 1 for line in plan.lines), default=0)
+    blocks: list[Block] = []
+    for line in plan.lines:
+        style = _MARGIN[line.mark]
+        shown = _zone_line(line.record, wide)
+        blocks.append(Styled(f"{line.mark} {shown}", style, turn=2 + len(shown) - len(line.record.rdata)))
+        if line.note:
+            blocks.append(Styled(f"    ; {line.note}", style))
+        if line.mark in (Mark.CONFLICT, Mark.KEPT):
+            blocks.extend(Styled(f"    ; there now: {found.rtype} {found.rdata}", style) for found in line.found)
+    if plan.untouched is not None:
+        stay = "stays as it is" if plan.untouched == 1 else "stay as they are"
+        blocks.append(Styled(f"  ; {count(plan.untouched, 'other record')} {stay}"))
+    return blocks
+
+
+def question(plan: Plan, host: str, account: str) -> str:
+    """What a person says yes to, in one sentence."""
+    apex = plan.before.zone.apex
+    parts = []
+    if plan.edit.adds:
+        parts.append(f"add {count(len(plan.edit.adds), 'record')} to {text(apex)}")
+    if plan.edit.removes:
+        parts.append(f"remove {count(len(plan.edit.removes), 'record')} from {text(apex)}")
+    sentence = f"{' and '.join(parts)} at {host} (account {account})"
+    if plan.untouched is not None:
+        sentence += f"; {plan.untouched} others unchanged"
+    if plan.kept:
+        sentence += f"; {', '.join(relative_text(record.owner, apex) for record in plan.kept)} kept"
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan in JSON: `changes` is what would be written, `lines` the mark of each record."""
+    return {
+        "zone": text(plan.before.zone.apex),
+        "digest": plan.edit.digest,
+        "changes": {"add": [record_json(r) for r in plan.edit.adds], "remove": [record_json(r) for r in plan.edit.removes]},
+        "lines": [
+            {
+                "mark": str(line.mark),
+                "meaning": line.mark.name.lower(),
+                "record": record_json(line.record),
+                "note": line.note,
+                "found": [record_json(r) for r in line.found],
+            }
+            for line in plan.lines
+        ],
+        "untouched": plan.untouched,
+        "kept": [record_json(r) for r in plan.kept],
+    }
+
+
+def objection_lines(objections: "Sequence[Objection]") -> list[Block]:
+    """Every objection, with the way out."""
+    blocks: list[Block] = []
+    for objection in objections:
+        blocks += [Styled(f"refused: {objection.subject}: {objection.found}", "bad"), Styled(f"  next: {objection.way_out}")]
+    return blocks
+
+
+def objection_json(objection: "Objection") -> dict[str, Any]:
+    """An objection in JSON; `code` is the guard's rule."""
+    return {"code": objection.code, "subject": objection.subject, "found": objection.found, "next": objection.way_out}
+
+
+def by_hand(records: Sequence[Record], apex: Name) -> list[Block]:
+    """Records for a person to add: as a table for a panel, and as a snippet for BIND.
+
+    Panels want the name relative to the zone, and most want the target without its final dot.
+    """
+    rows = [(relative_text(record.owner, apex), record.rtype, record.rdata.rstrip(".")) for record in records]
+    wide = max((len(relative_text(record.owner, apex)) for record in records), default=0)
+    return [
+        Styled(f"Add these records to the zone {text(apex)}:", "head"),
+        Table(("name", "type", "value"), rows),
+        Styled(""),
+        Styled("The same as a zone file:", "head"),
+        Styled(f"$ORIGIN {text(apex)}."),
+        *(Styled(f"{relative_text(record.owner, apex):<{wide}} IN {record.rtype} {record.rdata}") for record in records),
+    ]
+
+
+# -- where the records belong, and Wix ---------------------------------------------------------------------------------
+
+
+def located_lines(located: "Located") -> list[Block]:
+    """The zone that the world sees, who serves it, and how we know."""
+    zone = located.delegation
+    host = {"": "nobody that wixsend can write to", "wix": "Wix itself"}.get(located.provider) or ", ".join(located.hosts)
+    account = f" (account {located.account.name})" if located.account else ""
+    why = [Styled(f"  {located.why}", "quiet")] if located.why else []
+    return [Styled(f"zone {text(zone.apex)}, served by {host}{account}", "head"), *why]
+
+
+def preview_lines(preview: "Preview") -> list[Block]:
+    """Everything that `wixsend plan` says."""
+    domain = text(preview.wix.name)
+    blocks: list[Block] = [
+        Styled(f"{domain}: Wix says {preview.wix.status.value} and wants {count(len(preview.wix.records), 'record')}", "head")
+    ]
+    if not preview.wix.records:
+        return [*blocks, Styled("  Wix is still making the records: look again in a few minutes.")]
+    if preview.located is not None:
+        blocks += located_lines(preview.located)
+    if preview.located is not None and preview.located.provider == "wix":
+        return [*blocks, Styled("  Nothing to write: Wix adds the records itself; wixsend authenticate follows its status.")]
+    blocks.append(Styled(""))
+    if preview.plan is None:
+        apex = preview.located.delegation.apex if preview.located else preview.wix.name
+        return [
+            *blocks,
+            *by_hand([record for record in preview.wix.records if record not in preview.kept], apex),
+            *kept_lines(preview.kept),
+        ]
+    blocks += plan_lines(preview.plan)
+    if preview.objections:
+        return [*blocks, Styled(""), *objection_lines(preview.objections)]
+    if not preview.plan.edit:
+        blocks.append(Styled("  ; nothing to write", "good"))
+    elif preview.negative_ttl is not None:
+        blocks.append(Styled(f"  ; who asked too early may remember for {span(preview.negative_ttl)} that the names do not exist", "quiet"))
+    return blocks
+
+
+def kept_lines(kept: Sequence[Record]) -> list[Block]:
+    """What is left out on purpose."""
+    return [
+        Styled(
+            f"Not among them: {text(record.owner)}, because a DMARC policy is there already and is kept (--dmarc replace adds it).", "quiet"
+        )
+        for record in kept
+    ]
+
+
+def preview_json(preview: "Preview") -> dict[str, Any]:
+    """`wixsend plan --json`."""
+    located = preview.located
+    return {
+        "domain": text(preview.wix.name),
+        "wix": {
+            "id": preview.wix.id,
+            "status": preview.wix.status.value,
+            "records": [record_json(record) for record in preview.wix.records],
+        },
+        "zone": text(located.delegation.apex) if located else None,
+        "provider": (located.provider or None) if located else None,
+        "account": located.account.name if located and located.account else None,
+        "name_servers": [text(server.name) for server in located.delegation.servers] if located else [],
+        "why": located.why if located else "",
+        "plan": plan_json(preview.plan) if preview.plan else None,
+        "kept": [record_json(record) for record in preview.kept],
+        "objections": [objection_json(objection) for objection in preview.objections],
+        "negative_ttl": preview.negative_ttl,
+    }
+
+
+# -- proof -------------------------------------------------------------------------------------------------------------
+
+_VERDICTS: Mapping[str, str] = {
+    "visible": "good",
+    "not-asked": "quiet",
+    "absent": "warn",
+    "old": "warn",
+    "unreachable": "warn",
+    "lame": "warn",
+}
+"""The style of each verdict; those that are not listed need somebody to act."""
+
+
+def proof_lines(proof: "Proof") -> list[Block]:
+    """Each wanted record at each server, what is held against it, and what to do."""
+    rows: list[tuple[str, str, str, Styled]] = []
+    last = ""
+    for finding in proof.findings:
+        name = text(finding.record.owner)
+        word = finding.verdict.value.replace("-", " ") + (
+            "" if finding.holds or finding.verdict.value in ("visible", "not-asked") else " (set aside)"
+        )
+        rows.append(
+            ("" if name == last else name, finding.server, finding.kind.value, Styled(word, _VERDICTS.get(finding.verdict.value, "bad")))
+        )
+        last = name
+    steps = {f.sentence: f.next_step for f in proof.findings if f.holds and f.next_step}
+    return [
+        Table(("record", "server", "kind", "says"), rows),
+        Styled(""),
+        Styled(("complete: " if proof.complete else "not complete: ") + proof.why, "good" if proof.complete else "warn"),
+        *(line for sentence, step in steps.items() for line in (Styled(f"  {sentence}"), Styled(f"    next: {step}"))),
+        *(Styled(f"  warning: {warning}", "warn") for warning in proof.warnings),
+    ]
+
+
+def proof_json(proof: "Proof") -> dict[str, Any]:
+    """`wixsend check --json`."""
+    return {
+        "complete": proof.complete,
+        "at_authoritative": proof.at_authoritative,
+        "blind": proof.blind,
+        "why": proof.why,
+        "next_look": proof.next_look,
+        "warnings": list(proof.warnings),
+        "findings": [
+            {
+                "record": record_json(finding.record),
+                "server": finding.server,
+                "kind": finding.kind.value,
+                "verdict": finding.verdict.value,
+                "sentence": finding.sentence,
+                "next": finding.next_step,
+                "wait": finding.wait,
+                "holds": finding.holds,
+            }
+            for finding in proof.findings
+        ],
+    }
+
+
+# -- cases -------------------------------------------------------------------------------------------------------------
+
+
+def case_state(entry: "Entry") -> Styled:
+    """Where a case stands, in a few words."""
+    stage = entry.case.stage
+    style = {"DONE": "good", "STOPPED": "bad", "UNDONE": "quiet"}.get(stage.name, "warn")
+    if stage.name == "DONE" and entry.case.warning:
+        style = "warn"
+    return Styled(stage.value, style)
+
+
+def cases_table(entries: Sequence["Entry"], now: float) -> list[Block]:
+    """`wixsend status`: every case that the journal knows."""
+    if not entries:
+        return [Styled("The journal knows of no sending domain. Begin with: wixsend plan DOMAIN")]
+    rows = [
+        (
+            text(entry.domain),
+            entry.site,
+            case_state(entry),
+            clock(entry.case.due, now) if entry.case.due > now else "",
+            entry.case.warning or entry.case.why,
+        )
+        for entry in entries
+    ]
+    return [Table(("domain", "site", "stage", "next look", "why"), rows)]
+
+
+def case_lines(entry: "Entry", now: float) -> list[Block]:
+    """One case: where it stands, what is next, and what to do."""
+    case = entry.case
+    state = case_state(entry)
+    blocks: list[Block] = [Styled(f"{text(entry.domain)}: {state.text}", state.style)]
+    if case.provider:
+        account = f", account {case.account}" if case.account else ""
+        blocks.append(Styled(f"  zone {text(case.apex)} at {case.provider}{account}"))
+    if case.stop is not None:
+        blocks += [Styled(f"  {line}") for line in case.stop.happened.splitlines()]
+        blocks += [Styled(f"  next: {case.stop.next_step}")] if case.stop.next_step else []
+    elif case.why:
+        blocks.append(Styled(f"  {case.why}"))
+    if case.warning:
+        blocks.append(Styled(f"  warning: {case.warning}", "warn"))
+    if case.due > now and case.stop is None:
+        blocks.append(Styled(f"  next look at {clock(case.due, now)}, in {span(case.due - now)}"))
+    return blocks
+
+
+def history_table(history: "Sequence[Happened]", now: float) -> list[Block]:
+    """What happened to a case, oldest first."""
+    rows = []
+    for happened in history:
+        event = happened.event
+        rows.append((clock(happened.at, now), event.code, str(getattr(event, "why", "") or getattr(event, "happened", ""))))
+    return [Table(("when", "what", "why"), rows)]
+
+
+def case_json(entry: "Entry") -> dict[str, Any]:
+    """A case in JSON; `stage` is stable, `stage_text` is for people."""
+    case = entry.case
+    return {
+        "domain": text(entry.domain),
+        "site": entry.site,
+        "stage": case.stage.name.lower(),
+        "stage_text": case.stage.value,
+        "authenticated": case.authenticated,
+        "why": case.why,
+        "warning": case.warning,
+        "since": stamp(case.since) if case.since else None,
+        "due": stamp(case.due) if case.due else None,
+        "zone": text(case.apex) if case.provider or len(case.apex) > 1 else None,
+        "provider": case.provider or None,
+        "account": case.account or None,
+        "wanted": [record_json(record) for record in case.wanted],
+        "kept": [record_json(record) for record in case.kept],
+        "written": [record_json(record) for change in case.written for record in change.add],
+        "replaced": [record_json(record) for change in case.written for record in change.remove],
+        "tries": case.tries,
+        "stopped": None
+        if case.stop is None
+        else {"error": case.stop.error, "exit_code": case.stop.exit_code, "happened": case.stop.happened, "next": case.stop.next_step},
+    }
+
+
+def history_json(history: "Sequence[Happened]") -> list[dict[str, Any]]:
+    """What happened to a case, in JSON: the event's code, when, and its own fields as the journal keeps them."""
+    from wixsend.events import to_json
+
+    return [{"at": stamp(happened.at), "event": happened.event.code, "data": json.loads(to_json(happened.event))} for happened in history]
+
+
+# -- providers ---------------------------------------------------------------------------------------------------------
+
+
+def providers_table(rows: Sequence["Row"], accounts: Mapping[str, Sequence[str]]) -> list[Block]:
+    """`wixsend providers`: installed plugins, broken ones with their error, and the accounts that are configured."""
+    if not rows:
+        return [Styled("No provider plugin is installed. Install one, for example: pip install 'wixsend[all]'")]
+    table = [
+        (
+            row.name,
+            row.plugin.label if row.plugin else "",
+            f"{row.distribution} {row.version}",
+            Styled("installed", "good") if row.plugin else Styled("broken", "bad"),
+            ", ".join(accounts.get(row.name, ())),
+        )
+        for row in rows
+    ]
+    blocks: list[Block] = [Table(("name", "host", "plugin", "state", "accounts"), table)]
+    for row in rows:
+        if row.error is not None:
+            blocks += [Styled(""), Styled(row.error.happened, "bad"), Styled(f"  next: {row.error.next_step}")]
+    return blocks
+
+
+def providers_json(rows: Sequence["Row"], accounts: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """`wixsend providers --json`."""
+    return [
+        {
+            "name": row.name,
+            "label": row.plugin.label if row.plugin else None,
+            "distribution": row.distribution,
+            "version": row.version,
+            "error": row.error.happened if row.error else None,
+            "accounts": list(accounts.get(row.name, ())),
+        }
+        for row in rows
+    ]
+
+
+def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Block]:
+    """`wixsend providers show NAME`: what it needs, what it may do, what it cannot."""
+    quota = "; ".join(f"{rate.calls} calls in {span(rate.seconds)}" for rate in plugin.quota) or "none known"
+    limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
+    limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
+    facts = (
+        ("API", plugin.base_url),
+        ("test environments", ", ".join(f"{name} ({url})" for name, url in plugin.environments.items())),
+        ("name servers", ", ".join(plugin.name_servers)),
+        ("one call replaces", {"record": "a record", "rrset": "an RRset", "zone": "the whole zone"}[plugin.granularity.value]),
+        ("least permission", plugin.permissions),
+        ("quota", quota),
+        ("limits", ", ".join(limits)),
+        ("tried against", plugin.proven),
+        ("accounts", ", ".join(accounts) or "none configured"),
+    )
+    label = max(len(name) for name, _ in facts)
+    example = "\n".join(f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required)
+    return [
+        Styled(f"{plugin.label} ({plugin.name})", "head"),
+        *(Styled(f"  {name:<{label}}  {told}") for name, told in facts if told),
+        Styled(""),
+        Styled("Credentials", "head"),
+        Table(
+            ("field", "environment variable", "needed", "what it is", "where to get it"),
+            [(each.name, each.env, "yes" if each.required else "no", each.help, each.where) for each in plugin.credentials],
+        ),
+        Styled(""),
+        Styled("In wixsend.toml", "head"),
+        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *example.splitlines())),
+    ]
+
+
+def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, Any]:
+    """`wixsend providers show NAME --json`."""
+    return {
+        "name": plugin.name,
+        "label": plugin.label,
+        "base_url": plugin.base_url,
+        "environments": dict(plugin.environments),
+        "name_servers": list(plugin.name_servers),
+        "granularity": plugin.granularity.value,
+        "permissions": plugin.permissions,
+        "quota": [{"calls": rate.calls, "seconds": rate.seconds} for rate in plugin.quota],
+        "limits": {"min_ttl": plugin.limits.min_ttl, "max_ttl": plugin.limits.max_ttl, "max_records": plugin.limits.max_records},
+        "proven": plugin.proven,
+        "credentials": [
+            {"name": c.name, "env": c.env, "help": c.help, "where": c.where, "secret": c.secret, "required": c.required}
+            for c in plugin.credentials
+        ],
+        "accounts": list(accounts),
+    }
+
+
+# -- configuration -----------------------------------------------------------------------------------------------------
+
+
+def config_lines(config: "Config") -> list[Block]:
+    """`wixsend config`: every value that somebody set, and where; secrets never."""
+    files = [Styled(f"read: {path}", "quiet") for path in config.files] or [Styled("no wixsend.toml was found", "quiet")]
+    rows = [(".".join(setting.path), setting.shown, setting.origin) for setting in config.set.values()]
+    table: list[Block] = [Table(("setting", "value", "from"), rows)] if rows else [Styled("Nothing is set; everything has its default.")]
+    return [*files, Styled(""), *table, *(Styled(f"warning: {notice}", "warn") for notice in config.notices)]
+
+
+def config_json(config: "Config") -> dict[str, Any]:
+    """`wixsend config --json`."""
+    return {
+        "files": [str(path) for path in config.files],
+        "settings": [{"path": list(s.path), "value": s.shown, "from": s.origin, "secret": s.secret} for s in config.set.values()],
+        "notices": list(config.notices),
+    }

@@ -1,0 +1,233 @@
+"""Floor 5. One run's doors to the world: everything that the configuration says how to open, opened when it is first asked for.
+
+A `Session` is the engine's `Outside` (see `wixsend.locate`). It learns every secret before anybody else gets it, opens each account
+once, and closes what it opened.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from platformdirs import user_state_path
+
+from wixsend.config import Config, Setting
+from wixsend.credentials import Account, Accounts, Secrets, Written
+from wixsend.errors import ConfigError, CredentialsMissing
+from wixsend.names import Name, absolute
+from wixsend.plugins import Plugins
+from wixsend.redact import Redactor
+
+if TYPE_CHECKING:
+    from wixsend.adapters import Adapter
+    from wixsend.journal import Journal
+    from wixsend.locate import Account as AnyAccount
+    from wixsend.lookup import Dns
+    from wixsend.wix import Wix
+
+__all__ = ["Session", "state_folder"]
+
+
+def state_folder(config: Config) -> Path:
+    """Where the journal, its locks and the log are: `[state] folder`, --state, WIXSEND_STATE, or the user's state folder."""
+    folder = config.settings.state.folder
+    return Path(folder).expanduser() if folder else user_state_path("wixsend")
+
+
+class Session:
+    """Use as an asynchronous context manager, or `close` it. `notify` is told, in a sentence, of what a person should know: that credentials
+    go elsewhere than to the vendor's usual place. Raises `ConfigError` for a secret that stands in a file as it is.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str] = os.environ,
+        redactor: Redactor | None = None,
+        notify: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
+        self.config = config
+        self.notify = notify
+        self.redactor = redactor or Redactor()
+        self.plugins = Plugins()
+        self._secrets = Secrets(self.redactor, environ)
+        self._accounts = Accounts(self.plugins, self._account_tables(), self._secrets)
+        self._adapters: dict[str, Adapter] = {}
+        self._opening = asyncio.Lock()
+        for setting in config.set.values():
+            if setting.secret and setting.path[0] == "wix":
+                self._secrets.refuse_plain(setting.path[-1], _written(setting))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what was opened. A failure to close one thing does not keep the others open."""
+        adapters, self._adapters = list(self._adapters.values()), {}
+        opened = [self.__dict__.pop(name) for name in ("wix", "dns") if name in self.__dict__]
+        await asyncio.gather(*(each.close() for each in (*adapters, *opened)), return_exceptions=True)
+        if "journal" in self.__dict__:
+            self.__dict__.pop("journal").close()
+
+    # -- Wix -----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def wix(self) -> "Wix":
+        """Wix, as whoever is configured."""
+        from wixsend.wix import BASE_URL, Wix, WixApiKey, WixApp
+
+        who = self.config.wix
+        if who.app_id or who.app_secret or who.instance_id:
+            auth: WixApiKey | WixApp = WixApp(*self._wix_values("app_id", "app_secret", "instance_id"))
+        else:
+            auth = WixApiKey(*self._wix_values("api_key", "site_id"))
+        base_url = who.base_url or BASE_URL
+        if base_url != BASE_URL:
+            self.notify(f"Wix is spoken to at {base_url} ({self.config.origin('wix', 'base_url')})")
+        return Wix(auth, base_url, now=self.now, **self._http)
+
+    @property
+    def site(self) -> str:
+        """The site's id, or the app's instance id: what the journal keeps cases under. `CredentialsMissing` when neither is set."""
+        who = self.config.wix
+        if who.site_id or who.instance_id:
+            name = "site_id" if who.site_id else "instance_id"
+            return self._value(("wix", name), secret=False)
+        self._wix_values("site_id")
+        raise AssertionError("a missing site id was raised")
+
+    def _wix_values(self, *names: str) -> list[str]:
+        missing = [name for name in names if ("wix", name) not in self.config.set]
+        if missing:
+            variables = ", ".join(f"WIXSEND_WIX_{name.upper()}" for name in missing)
+            raise CredentialsMissing(
+                f"credentials for Wix are missing: {', '.join(missing)}",
+                f"Set {variables}, or {', '.join(missing)} in [wix] of wixsend.toml. An API key is made by the account's owner at "
+                "manage.wix.com/account/api-keys; the site id is in the dashboard's URL after /dashboard/. "
+                "A Wix app needs app_id, app_secret and instance_id instead.",
+            )
+        return [self._value(("wix", name), secret=self.config.set["wix", name].secret) for name in names]
+
+    # -- DNS hosts -----------------------------------------------------------------------------------------------------
+
+    def accounts(self, provider: str | None = None) -> Sequence[Account]:
+        """The accounts at this host; `CredentialsMissing` when there is none. Without a host, every account that can be opened."""
+        return self._accounts.accounts(provider)
+
+    def account_names(self) -> dict[str, list[str]]:
+        """The names of the configured accounts by provider; no secret is looked up."""
+        return {row.name: self._accounts.names(row.plugin) for row in self.plugins.all() if row.plugin is not None}
+
+    async def adapter(self, account: "AnyAccount") -> "Adapter":
+        """The account, opened; the same object each time."""
+        from wixsend.adapters import Adapter
+
+        async with self._opening:
+            if account.name not in self._adapters:
+                assert isinstance(account, Account)
+                plugin = self.plugins.get(account.plugin_name)
+                label = plugin.label if account.name == plugin.name else f"{plugin.label} ({account.name})"
+                self._adapters[account.name] = Adapter.open(plugin, account.credentials, self._wire(account), label)
+            return self._adapters[account.name]
+
+    def calls(self) -> dict[str, int]:
+        """HTTP requests so far: `wix`, and each opened account by name."""
+        return {**({"wix": self.wix.calls} if "wix" in self.__dict__ else {}), **{name: wire.calls for name, wire in self._wires.items()}}
+
+    @cached_property
+    def _wires(self) -> dict[str, Any]:
+        return {}
+
+    def _wire(self, account: Account) -> Any:
+        from wixsend.wire import HttpWire
+
+        plugin = self.plugins.get(account.plugin_name)
+        if account.base_url != plugin.base_url:
+            self.notify(f"{plugin.label} (account {account.name}) is spoken to at {account.base_url}")
+        wire = self._wires[account.name] = HttpWire(account.base_url, plugin.quota, **self._http)
+        return wire
+
+    # -- DNS, journal, time --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def dns(self) -> "Dns":
+        """The name servers of the world, or of the sandbox."""
+        from wixsend.lookup import Dns, DnsSettings
+
+        return Dns(DnsSettings(**self.config.settings.dns.model_dump(exclude_none=True)))
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """The journal, opened. Raises `JournalError`."""
+        from wixsend.journal import Journal
+
+        folder = state_folder(self.config)
+        url = self._value(("state", "database")) if ("state", "database") in self.config.set else f"sqlite:///{folder / 'journal.db'}"
+        return Journal(url, folder, self.config.times)
+
+    @property
+    def known_targets(self) -> frozenset[Name]:
+        """The suffixes that records from Wix may point to."""
+        from wixsend.sending import KNOWN_TARGETS
+
+        try:
+            return KNOWN_TARGETS | {absolute(suffix) for suffix in self.config.settings.policy.known_targets or ()}
+        except ValueError as wrong:
+            origin = self.config.origin("policy", "known_targets")
+            raise ConfigError(f"{origin}: {wrong}", "Write suffixes such as example.com.") from wrong
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    # -- what was written, and where -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _http(self) -> dict[str, Any]:
+        """The manners of every HTTP client."""
+        http = self.config.settings.http
+        options: dict[str, Any] = {"ca_file": str(Path(http.ca_file).expanduser())} if http.ca_file else {}
+        if http.ca_file and not Path(options["ca_file"]).is_file():
+            raise ConfigError(f"{self.config.origin('http', 'ca_file')}: {http.ca_file} does not exist", "Name a file of PEM certificates.")
+        if http.proxy:
+            options["proxy"] = self._value(("http", "proxy"))
+        if http.timeout is not None:
+            options["timeout"] = http.timeout
+        return options
+
+    def _value(self, path: tuple[str, ...], *, secret: bool = True) -> str:
+        """A setting's value, its reference followed. A URL is as secret as the password in it."""
+        setting = self.config.set[path]
+        written = _written(setting)
+        if path[0] not in ("state", "http"):
+            return self._secrets.value(path[-1], written, secret=secret)
+        value = self._secrets.value(path[-1], written, secret=False)
+        password = urlsplit(value).password
+        if password:
+            self.redactor.learn(f"{path[-1]} password", password)
+            if value == setting.value:
+                self._secrets.refuse_plain(path[-1], written)
+        return value
+
+    def _account_tables(self) -> dict[str, dict[str, Written]]:
+        tables: dict[str, dict[str, Written]] = {name: {} for name in self.config.settings.accounts}
+        for path, setting in self.config.set.items():
+            if path[0] == "accounts":
+                tables[path[1]][path[2]] = _written(setting)
+        return tables
+
+
+def _written(setting: Setting) -> Written:
+    return Written(str(setting.value), setting.origin, setting.file.parent if setting.file else Path(), plain=setting.file is None)
