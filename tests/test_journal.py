@@ -91,7 +91,7 @@ def test_a_snapshot_comes_back_whole(journal: Journal) -> None:
     entry = journal.open_case("site", DOMAIN)
     odd = Record(DOMAIN, "TXT", '"quo\\"ted" "\\195\\164 ünicode"', 60, ref={"row": 1})
     kept = Snapshot(Zone(DOMAIN, "z1", "acct", (DOMAIN,)), (odd, S1), WHOLE, {"EmailType": "FWD"}, total=2)
-    number = journal.keep_snapshot(entry, "namecheap", "main", kept, 5.0)
+    number = journal.keep_snapshot(entry.id, "namecheap", "main", kept, 5.0)
     (backup,) = journal.backups(DOMAIN)
     assert (backup.id, backup.at, backup.provider, backup.account) == (number, 5.0, "namecheap", "main")
     assert (backup.snapshot.records, backup.snapshot.covers, backup.snapshot.baggage) == (kept.records, WHOLE, kept.baggage)
@@ -149,7 +149,7 @@ def test_a_full_disk_loses_nothing(journal: Journal, tmp_path: Path) -> None:
     small._engine.dispose()
     with pytest.raises(JournalError, match="full") as caught:
         for _ in range(200):
-            small.keep_snapshot(entry, "p", "a", Snapshot(Zone(DOMAIN), (S1,) * 500, WHOLE), 1.0)
+            small.keep_snapshot(entry.id, "p", "a", Snapshot(Zone(DOMAIN), (S1,) * 500, WHOLE), 1.0)
     assert "room" in caught.value.next_step
     assert small.find("site", DOMAIN) == entry
     small.close()

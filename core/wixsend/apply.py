@@ -4,6 +4,7 @@ Nothing here decides what to write. An edit comes from `wixsend.plan`, was judge
 journal has the zone as it was read and what is intended before the first byte is sent.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from wixsend.adapters import Adapter
@@ -13,12 +14,13 @@ from wixsend.plan import Drift, Edit, drift
 from wixsend.provider import Receipt
 from wixsend.records import Granularity, Snapshot
 
-__all__ = ["look_again", "write"]
+__all__ = ["Sleep", "look_again", "write"]
 
 _PAUSE = 1.0
 """Seconds between two looks while the host is given its settle time."""
 
 type Sleep = Callable[[float], Awaitable[None]]
+"""Waits for a number of seconds."""
 
 
 async def write(adapter: Adapter, edit: Edit, sleep: Sleep) -> None:
@@ -27,7 +29,12 @@ async def write(adapter: Adapter, edit: Edit, sleep: Sleep) -> None:
     Raises `Drifted` when something untouched is not as it was, `OutcomeUnknown` when it cannot be told that the edit was made, and
     whatever error of the provider says that it was not.
     """
-    receipt = await adapter.write(edit)
+    try:
+        receipt = await adapter.write(edit)
+    except asyncio.CancelledError:
+        # A blocking SDK's thread goes on: the zone is not let go before it has returned.
+        await asyncio.shield(adapter.idle())
+        raise
     if not _itemised(adapter, edit, receipt):
         await look_again(adapter, edit, sleep)
 

@@ -4,13 +4,11 @@ What to do is decided in `wixsend.flow`; how a zone is written in `wixsend.apply
 one external effect a hop, and believes nothing that is not in the journal. It can be stopped anywhere.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from wixsend import apply
-from wixsend.adapters import Adapter
 from wixsend.errors import (
     ConfigError,
     DnsUnreachable,
@@ -39,7 +37,6 @@ from wixsend.events import (
     Reopened,
     Stopped,
     Stumbled,
-    Undone,
     Visible,
     Withdrawn,
     WixAuthenticated,
@@ -49,18 +46,18 @@ from wixsend.events import (
     WriteUnknown,
     Wrote,
 )
-from wixsend.flow import EFFECTS, Case, Decision, Effect, Stage, Times, decide, merged
+from wixsend.flow import EFFECTS, Case, Decision, Effect, Stage, Times, decide
 from wixsend.guard import Objection
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import text
 from wixsend.plan import Plan
-from wixsend.records import Record, Snapshot
+from wixsend.records import Record
 from wixsend.sending import WixDomain, WixStatus
-from wixsend.survey import Order, Surveyor
+from wixsend.survey import Approve, Order, Surveyor, objected
 from wixsend.verdict import Delegation, Proof
 
-__all__ = ["Engine", "Preview", "Update", "objected"]
+__all__ = ["Engine", "Preview", "Update"]
 
 _SLICE = 5.0
 """The longest sleep in one piece, in seconds: a clock that jumps, or a machine that slept, is noticed after it."""
@@ -90,7 +87,6 @@ class Update:
     objections: tuple[Objection, ...] = field(default=())
 
 
-type Approve = Callable[[Plan, Located], Awaitable[bool]]
 type Watch = Callable[[Update], None]
 
 
@@ -176,45 +172,6 @@ class Engine:
         """The proof in DNS alone, of these records."""
         delegation = await self._locator.delegation(self._order.domain.name)
         return await self._outside.dns.prove(records, delegation)
-
-    async def undo(self, approve: Approve) -> Plan:
-        """Take back exactly what we wrote, and put back what a replace took away. Returns the plan that was carried out.
-
-        Raises `Refused` when nobody agreed or the guard objects.
-        """
-        order = self._order
-        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
-            entry = self._journal.find(order.site, order.domain.name)
-            changes = merged(entry.case.written, entry.case.intended) if entry is not None else ()
-            if entry is None or not changes:
-                raise Refused(
-                    f"there is nothing to undo: the journal knows of nothing that wixsend wrote for {order.domain.ascii} on this site",
-                    "wixsend status shows what it knows.",
-                )
-            approved = ""
-            for attempt in range(self._times.stumbles_early):
-                try:
-                    located = await self._holder(entry.case)
-                    assert located.adapter is not None and located.zone is not None
-                    with self._journal.lock(*_zone_lock(located)):
-                        made, objections = await self._surveyor.survey_undo(entry, located)
-                        if objections:
-                            raise objected(objections)
-                        if made.edit and made.edit.digest != approved:
-                            if not await approve(made, located):
-                                raise Refused("nobody agreed to the undo; nothing was written", "Run it again, or with --yes.")
-                            approved = made.edit.digest
-                        if made.edit:
-                            self._keep(entry, located, made.edit.before)
-                            await self._write_once(located.adapter, made)
-                    self._append(entry, Undone())
-                    return made
-                except ProviderError as wrong:
-                    if not wrong.transient or attempt == self._times.stumbles_early - 1:
-                        raise
-                    pause = max(wrong.retry_after or 0.0, self._times.stumble_first * 2**attempt, self._settle(wrong))
-                    await self._outside.sleep(pause)
-        raise AssertionError("the loop returns or raises")
 
     # -- one hop -------------------------------------------------------------------------------------------------------
 
@@ -355,14 +312,14 @@ class Engine:
         try:
             located = await self._holder(entry.case)
             assert located.adapter is not None
-            with self._journal.lock(*_zone_lock(located)):
+            with self._journal.lock(*located.lock):
                 made = await self._fresh_plan(entry, located)
                 if isinstance(made, Event):
                     return self._append(entry, made)
-                number = self._keep(entry, located, made.before)
+                number = self._journal.keep_snapshot(entry.id, located.provider, located.account_name, made.before, self._outside.now())
                 entry = self._append(entry, Intended(made.edit.changes, number))
                 self._plan = None
-                await self._write_once(located.adapter, made)
+                await apply.write(located.adapter, made.edit, self._outside.sleep)
         except ConfigError:
             raise
         except WixsendError as wrong:
@@ -384,18 +341,6 @@ class Engine:
             return Withdrawn("the zone has changed since the plan was agreed to")
         return self._plan
 
-    def _keep(self, entry: Entry, located: Located, snapshot: Snapshot) -> int:
-        assert located.account is not None
-        return self._journal.keep_snapshot(entry, located.provider, located.account.name, snapshot, self._outside.now())
-
-    async def _write_once(self, adapter: Adapter, made: Plan) -> None:
-        """Write, and hold on until a blocking SDK's thread has returned, also when we are cancelled meanwhile."""
-        try:
-            await apply.write(adapter, made.edit, self._outside.sleep)
-        except asyncio.CancelledError:
-            await asyncio.shield(adapter.idle())
-            raise
-
     # -- proof ---------------------------------------------------------------------------------------------------------
 
     async def _look(self, entry: Entry) -> Event:
@@ -411,21 +356,5 @@ class Engine:
         return Hidden(proof.why, proof.next_look)
 
 
-def objected(objections: Sequence[Objection]) -> Refused:
-    """All objections as one refusal."""
-    found = "; ".join(f"{objection.subject}: {objection.found}" for objection in objections)
-    ways = "\n        ".join(dict.fromkeys(objection.way_out for objection in objections))
-    return Refused(f"nothing was written: {found}", ways)
-
-
 def _stopped(wrong: WixsendError) -> Stopped:
     return Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step)
-
-
-def _zone_lock(located: Located) -> tuple[str, str]:
-    assert located.account is not None
-    apex = text(located.delegation.apex)
-    return (
-        f"zone-{located.provider}-{located.account.name}-{apex}",
-        f"the zone {apex} at {located.provider} (account {located.account.name})",
-    )

@@ -39,9 +39,9 @@ class Evidence:
     `domain` is the sending domain. `delegated` are the name servers that the parent's servers give for the apex, empty when
     nobody could be asked. `hosts` are the labels of the hosts those servers belong to. `host_named` is true when a person
     named the host explicitly. `cuts` are zone cuts and DNAMEs that DNS shows between the apex and the wanted names.
-    `seen` are records that DNS shows and that a whole-zone host's API might not, `None` when DNS could not be asked. `claims` are other cases' needs. `ours`
-    is what the journal says we wrote. `replace` names owners whose records a person let go. `known_targets` are the
-    suffixes that Wix's targets are known to have. `accepted` names losses that a person accepted.
+    `seen` are records that DNS shows and that a whole-zone host's API might not, `None` when DNS could not be asked. `claims`
+    are other cases' needs. `ours` is what the journal says we wrote. `replace` names owners whose records a person let go.
+    `known_targets` are the suffixes that Wix's targets are known to have. `accepted` names losses that a person accepted.
     """
 
     domain: Name

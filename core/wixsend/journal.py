@@ -90,9 +90,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A zone as it was read before a write."""
+    """A zone as it was read before a write, for the case `case_id`."""
 
     id: int
+    case_id: int
     at: float
     provider: str
     account: str
@@ -178,10 +179,10 @@ class Journal:
             connection.execute(sa.update(_cases).where(_cases.c.id == entry.id).values(seen))
         return Entry(entry.id, entry.site, entry.domain, seq, case)
 
-    def keep_snapshot(self, entry: Entry, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
+    def keep_snapshot(self, case_id: int, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
         """Put away a zone as it was read, before it is written; returns its number."""
         row = {
-            "case_id": entry.id,
+            "case_id": case_id,
             "at": at,
             "provider": provider,
             "account": account,
@@ -200,7 +201,7 @@ class Journal:
         with self._speaking(), self._engine.connect() as connection:
             rows = connection.execute(query).all()
         try:
-            return [Backup(row.id, row.at, row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows]
+            return [Backup(row.id, row.case_id, row.at, row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows]
         except (ValueError, TypeError, KeyError, dns.exception.DNSException) as wrong:
             raise self._unreadable(wrong) from wrong
 

@@ -68,6 +68,17 @@ class Located:
     adapter: Adapter | None = None
     zone: Zone | None = None
 
+    @property
+    def account_name(self) -> str:
+        """The account's name, empty when there is none."""
+        return self.account.name if self.account is not None else ""
+
+    @property
+    def lock(self) -> tuple[str, str]:
+        """The name under which one writer at a time holds the zone, and what it is to a person."""
+        apex = text(self.delegation.apex)
+        return f"zone-{self.provider}-{self.account_name}-{apex}", f"the zone {apex} at {self.provider} (account {self.account_name})"
+
 
 class Locator:
     """Finds where one domain's records belong. `provider` and `account`, where not empty, are a person's word and override discovery."""

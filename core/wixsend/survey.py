@@ -5,21 +5,21 @@ silent, and what other cases of the journal need.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from wixsend.errors import DnsUnreachable
+from wixsend.errors import DnsUnreachable, Refused
 from wixsend.flow import Stage, merged
 from wixsend.guard import Claim, Evidence, Objection, guard
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
 from wixsend.names import Name, SendingDomain, absolute, ancestors, text, wildcards_over
-from wixsend.plan import Dmarc, DmarcAbove, Plan, Wanted, plan, plan_undo
+from wixsend.plan import Dmarc, DmarcAbove, Plan, Wanted, plan, plan_restore, plan_undo
 from wixsend.records import WHOLE, Granularity, Record, Snapshot
 from wixsend.verdict import Delegation
 
-__all__ = ["Order", "Surveyor"]
+__all__ = ["Approve", "Order", "Surveyor", "objected"]
 
 _COMMON_SRV = tuple(
     """
@@ -47,6 +47,17 @@ class Order:
     accept: frozenset[str] = frozenset()
     provider: str = ""
     account: str = ""
+
+
+type Approve = Callable[[Plan, Located], Awaitable[bool]]
+"""Shows a plan to a person and returns their yes or no."""
+
+
+def objected(objections: Sequence[Objection]) -> Refused:
+    """All objections as one refusal."""
+    found = "; ".join(f"{objection.subject}: {objection.found}" for objection in objections)
+    ways = "\n        ".join(dict.fromkeys(objection.way_out for objection in objections))
+    return Refused(f"nothing was written: {found}", ways)
 
 
 class Surveyor:
@@ -77,6 +88,11 @@ class Surveyor:
         needed = [claim.record for claim in self._claims(entry, located.delegation.apex)]
         made = plan_undo(snapshot, changes, [record for record in ours if record in needed])
         return made, await self._judge(entry, located, made, frozenset(), frozenset())
+
+    async def survey_restore(self, located: Located, lost: Sequence[Record]) -> tuple[Plan, tuple[Objection, ...]]:
+        """Read the zone, plan to put these records back, and judge it."""
+        made = plan_restore(await self._read(located, tuple(lost)), lost)
+        return made, await self._judge(None, located, made, frozenset(), frozenset())
 
     async def _read(self, located: Located, records: tuple[Record, ...]) -> Snapshot:
         """What the zone holds at the records' names, and wherever else the plan and the guard look."""
