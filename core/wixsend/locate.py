@@ -35,8 +35,11 @@ class Outside(Protocol):
     """The world as the engine needs it. Everything is opened when first asked for, and closed by whoever made it."""
 
     plugins: Plugins
-    wix: Wix
-    dns: Dns
+
+    @property
+    def wix(self) -> Wix: ...
+    @property
+    def dns(self) -> Dns: ...
 
     def accounts(self, provider: str) -> Sequence[Account]:
         """The accounts at this host; `CredentialsMissing` when there is none."""
