@@ -1,30 +1,33 @@
 """The kit's own example, in every shape that a plugin can have, keeps every promise."""
 
+from typing import ClassVar
+
 from wixsend.testing.conformance import ProviderConformance
 from wixsend.testing.example import PLUGIN
 from wixsend.testing.example.sandbox import ExampleHost, ExampleRRsetHost, ExampleZoneHost
 from wixsend.testing.example.variants import BLOCKING, RRSET, ZONE
 
 
-class TestByRecord(ProviderConformance):
+class ExampleConformance(ProviderConformance):
+    masks = True
+    settings: ClassVar = {"zone_settings": {"mail": "forwarding"}}
+
+
+class TestByRecord(ExampleConformance):
     plugin = PLUGIN
     fake = ExampleHost
-    masks = True
 
 
-class TestByRRset(ProviderConformance):
+class TestByRRset(ExampleConformance):
     plugin = RRSET
     fake = ExampleRRsetHost
-    masks = True
 
 
-class TestByZone(ProviderConformance):
+class TestByZone(ExampleConformance):
     plugin = ZONE
     fake = ExampleZoneHost
-    masks = True
 
 
-class TestBlocking(ProviderConformance):
+class TestBlocking(ExampleConformance):
     plugin = BLOCKING
     fake = ExampleHost
-    masks = True

@@ -57,7 +57,7 @@ def _rule(status: int, becomes: Any, why: str, next_step: str = "") -> ErrorRule
     return ErrorRule(httpx.HTTPStatusError, becomes, lambda error: _status(error) == status, why, next_step, _says, _retry_after)
 
 
-ERRORS = (
+ERRORS: tuple[ErrorRule, ...] = (
     _rule(401, CredentialsRejected, "the token is not known", "Make a new one at dns.example, Account, API tokens."),
     _rule(403, PermissionMissing, "the token may not do this", "Give it zones:read and records:write."),
     _rule(404, ZoneNotHeld, "the zone is gone from the account", "Look into the account: was it moved or deleted?"),

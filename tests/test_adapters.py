@@ -1,0 +1,231 @@
+"""An adapter is awaitable whatever the plugin is, makes one call at a time, raises only our errors, and believes no broken promise."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from wixsend.adapters import Adapter
+from wixsend.errors import CredentialsMissing, CredentialsRejected, EditRejected, OutcomeUnknown, PluginBroken, RateLimited, Unavailable
+from wixsend.names import Name, absolute
+from wixsend.plan import Edit, Wanted, plan
+from wixsend.provider import BlockingProvider, ErrorRule, Provider, Receipt
+from wixsend.records import Record, Snapshot, Zone
+from wixsend.testing.example import PLUGIN
+from wixsend.wire import HttpWire
+
+APEX = absolute("example.com")
+ZONE = Zone(APEX)
+OURS = Record(absolute("em1", APEX), "CNAME", "u1.sender.example.")
+SNAPSHOT = Snapshot(ZONE, (), frozenset({OURS.owner}))
+EDIT = plan(SNAPSHOT, Wanted((OURS,), absolute("_dmarc", APEX))).edit
+
+
+class Vendor(Exception):
+    """What the vendor's SDK raises."""
+
+
+class Blocking:
+    """A blocking provider whose calls wait for `gate`, and that knows which thread made them."""
+
+    errors: Sequence[ErrorRule] = (
+        ErrorRule(Vendor, CredentialsRejected, lambda error: "key" in str(error), "the key is not known", "Make a new one."),
+        ErrorRule(Vendor, RateLimited, lambda error: "slow" in str(error), retry_after=lambda _error: 7.0),
+        ErrorRule(Vendor, EditRejected),
+    )
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.started = threading.Event()
+        self.running = 0
+        self.most = 0
+        self.made: list[str] = []
+        self.threads: set[int] = set()
+        self.answer: Any = None
+
+    def _call(self, name: str, answer: Any) -> Any:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        self.threads.add(threading.get_ident())
+        self.made.append(name)
+        self.started.set()
+        assert self.gate.wait(10)
+        self.running -= 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return answer if self.answer is None else self.answer
+
+    def zone(self, apex: Name) -> Sequence[Zone]:
+        zones: Sequence[Zone] = self._call("zone", [Zone(apex)])
+        return zones
+
+    def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
+        snapshot: Snapshot = self._call("read", Snapshot(zone, (), names))
+        return snapshot
+
+    def write(self, edit: Edit) -> Receipt:
+        receipt: Receipt = self._call("write", Receipt(edit.adds))
+        return receipt
+
+    def close(self) -> None:
+        self._call("close", None)
+
+
+class Async:
+    """The same, asynchronous."""
+
+    def __init__(self) -> None:
+        self.inner = Blocking()
+        self.errors = self.inner.errors
+        self.running = 0
+        self.most = 0
+
+    async def _turn(self) -> None:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        await asyncio.sleep(0)
+        self.running -= 1
+
+    async def zone(self, apex: Name) -> Sequence[Zone]:
+        await self._turn()
+        return self.inner.zone(apex)
+
+    async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
+        await self._turn()
+        return self.inner.read(zone, names)
+
+    async def write(self, edit: Edit) -> Receipt:
+        await self._turn()
+        return self.inner.write(edit)
+
+    async def close(self) -> None:
+        self.inner.close()
+
+
+@pytest.fixture(params=[Blocking, Async])
+def provider(request: pytest.FixtureRequest) -> Blocking | Async:
+    made: Blocking | Async = request.param()
+    return made
+
+
+def inner(provider: Blocking | Async) -> Blocking:
+    return provider if isinstance(provider, Blocking) else provider.inner
+
+
+def opened(provider: Provider | BlockingProvider) -> Adapter:
+    return Adapter(PLUGIN, provider, "Example DNS (me)")
+
+
+async def test_both_kinds_answer_alike(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    assert await adapter.zone(APEX) == (ZONE,)
+    assert await adapter.read(ZONE, frozenset({APEX})) == Snapshot(ZONE, (), frozenset({APEX}))
+    assert await adapter.write(EDIT) == Receipt((OURS,))
+    await adapter.close()
+    assert inner(provider).made == ["zone", "read", "write", "close"]
+
+
+async def test_calls_never_overlap(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    await asyncio.gather(*(adapter.zone(APEX) for _ in range(20)))
+    await adapter.close()
+    assert provider.most == 1
+    assert len(inner(provider).threads) == 1
+    assert (threading.get_ident() in inner(provider).threads) == isinstance(provider, Async), "a blocking call must not block the loop"
+
+
+async def test_vendor_errors_become_ours_by_the_table(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    cases: list[tuple[str, type[Exception]]] = [("key", CredentialsRejected), ("slow", RateLimited), ("bad", EditRejected)]
+    for words, ours in cases:
+        inner(provider).answer = Vendor(words)
+        with pytest.raises(ours, match=f"Example DNS \\(me\\): .*{words}") as raised:
+            await adapter.write(EDIT)
+        assert isinstance(raised.value.__cause__, Vendor)
+    inner(provider).answer = None
+    await adapter.close()
+
+
+async def test_what_no_rule_knows_is_unavailable_and_when_writing_unknown(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    inner(provider).answer = AttributeError("'str' object has no attribute 'get'")
+    with pytest.raises(Unavailable, match="makes no sense"):
+        await adapter.zone(APEX)
+    with pytest.raises(OutcomeUnknown, match="makes no sense"):
+        await adapter.write(EDIT)
+    inner(provider).answer = None
+    await adapter.close()
+
+
+async def test_our_own_errors_pass(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    inner(provider).answer = CredentialsMissing("no token")
+    with pytest.raises(CredentialsMissing):
+        await adapter.zone(APEX)
+    inner(provider).answer = None
+    await adapter.close()
+
+
+async def test_an_answer_about_another_zone_is_a_broken_plugin(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    other = Zone(absolute("notexample.com"))
+    inner(provider).answer = [other]
+    with pytest.raises(PluginBroken, match=r"answered notexample\.com when asked for the zone example\.com"):
+        await adapter.zone(APEX)
+    inner(provider).answer = replace(SNAPSHOT, zone=other)
+    with pytest.raises(PluginBroken, match=r"read the zone notexample\.com when asked for example\.com"):
+        await adapter.read(ZONE, frozenset({OURS.owner}))
+    inner(provider).answer = None
+    await adapter.close()
+
+
+async def test_an_answer_that_leaves_out_a_name_is_a_broken_plugin(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    inner(provider).answer = SNAPSHOT
+    with pytest.raises(PluginBroken, match=r"did not say what is at www\.example\.com"):
+        await adapter.read(ZONE, frozenset({OURS.owner, absolute("www", APEX)}))
+    inner(provider).answer = None
+    await adapter.close()
+
+
+async def test_nothing_is_never_written(provider: Blocking | Async) -> None:
+    adapter = opened(provider)
+    with pytest.raises(ValueError, match="never written"):
+        await adapter.write(plan(SNAPSHOT, Wanted((), APEX)).edit)
+    await adapter.close()
+    assert inner(provider).made == ["close"]
+
+
+async def test_an_abandoned_blocking_call_runs_on_and_the_next_waits_for_it() -> None:
+    provider = Blocking()
+    adapter = opened(provider)
+    provider.gate.clear()
+    write = asyncio.create_task(adapter.write(EDIT))
+    await asyncio.to_thread(provider.started.wait, 10)
+    waiting = asyncio.create_task(adapter.zone(APEX))
+    await asyncio.sleep(0)
+    for task in (write, waiting):
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    idle = asyncio.create_task(adapter.idle())
+    done, _ = await asyncio.wait([idle], timeout=0.05)
+    assert not done, "the zone is still being written to"
+    provider.gate.set()
+    await idle
+    assert await adapter.read(ZONE, frozenset()) == Snapshot(ZONE, (), frozenset())
+    await adapter.close()
+    assert provider.made == ["write", "read", "close"], "a call that was cancelled before its turn is never made"
+    assert provider.most == 1
+
+
+async def test_a_plugin_that_cannot_open_is_broken() -> None:
+    def fails(_credentials: object, _wire: object) -> Provider:
+        raise ImportError("no module named example_sdk")
+
+    with pytest.raises(PluginBroken, match="example cannot open an account: ImportError: no module named example_sdk"):
+        Adapter.open(replace(PLUGIN, opens=fails), {}, HttpWire("http://127.0.0.1:1"))
