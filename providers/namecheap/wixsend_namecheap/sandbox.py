@@ -16,6 +16,7 @@ Marks: [R] recorded traffic, [D] Namecheap's documents, [T] other people's issue
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, ClassVar
@@ -30,7 +31,6 @@ type _Row = dict[str, str]
 
 _RATES = ((20, 60.0), (700, 3600.0), (8000, 86400.0))
 _MAX_HOSTS = 150
-_LONGEST_URL = 8192
 _TYPES = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", "NS", "TXT", "URL", "URL301"})
 _EMAIL_TYPES = frozenset({"NONE", "MX", "MXE", "FWD", "OX", "GMAIL"})
 _MAIL_ROWS = {"MX": "MX", "MXE": "MXE"}
@@ -83,8 +83,6 @@ class FakeNamecheap(FakeHost):
     def handle(self, request: Request) -> Response:
         if request.path != "/xml.response":
             return Response(404, b"<html><body>Not Found</body></html>", {"content-type": "text/html"})
-        if request.method == "GET" and sum(len(name) + len(value) + 2 for name, value in request.query) > _LONGEST_URL:
-            return Response(414, b"<html><body>URI Too Long</body></html>", {"content-type": "text/html"})
         if not self._within_rates():
             return Response(405, b"<html><body>Method Not Allowed</body></html>", {"content-type": "text/html"})
         given = request.args | (request.form() if request.method == "POST" else {})
@@ -302,9 +300,9 @@ class FakeNamecheap(FakeHost):
         if not self.rate_limits:
             return True
         now = self.now()
-        self._calls = [then for then in self._calls if now - then < _RATES[-1][1]]
-        if any(sum(now - then < seconds for then in self._calls) >= calls for calls, seconds in _RATES):
+        if any(len(self._calls) - bisect_right(self._calls, now - seconds) >= calls for calls, seconds in _RATES):
             return False
+        del self._calls[: bisect_right(self._calls, now - _RATES[-1][1])]
         self._calls.append(now)
         return True
 
