@@ -8,7 +8,6 @@ dnspython's own resolver would break that rule (`zone_for_name` starts at the fu
 
 import asyncio
 import ipaddress
-import re
 import socket
 import time
 import zlib
@@ -21,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import dns.name
 
-from wixsend.errors import DnsUnreachable, DomainNotFound
+from wixsend.errors import ConfigError, DnsUnreachable, DomainNotFound
 from wixsend.names import Name, absolute, ancestors, is_below, text
 from wixsend.plan import DmarcAbove
-from wixsend.records import Record
+from wixsend.records import Record, txt_text
 from wixsend.verdict import Delegation, Kind, NameServer, Outcome, Proof, Seen, Soa, judge, probes
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class DnsSettings:
     is really to be asked (the sandbox, labs); any other address is asked at `port`. One try takes `timeout` seconds at the
     most, and a silent server gets `tries` of them. Addresses of name servers that are not on the public internet are not asked
     unless they are in `endpoints` or `private_servers` is set. At most `in_flight` questions are open at once, `per_server` of
-    them at one address.
+    them at one address. Raises `ConfigError` for what is no address.
     """
 
     resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
@@ -77,6 +76,16 @@ class DnsSettings:
     private_servers: bool = False
     in_flight: int = 64
     per_server: int = 8
+
+    def __post_init__(self) -> None:
+        places = {place: place.rpartition(":") for place in self.endpoints.values()}
+        wrong = [written for written in (*self.resolvers, *self.roots, *self.endpoints) if not _is_address(written)]
+        wrong += [place for place, (host, _colon, port) in places.items() if not (_is_address(host.strip("[]")) and port.isdecimal())]
+        if wrong:
+            raise ConfigError(
+                f"in the DNS settings, {wrong[0]!r} is not an IP address" + (" with a port" if wrong[0] in places else ""),
+                'Give addresses such as "192.0.2.1", and endpoints such as "127.0.0.1:5301"; host names are not looked up.',
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +195,12 @@ class Dns:
     async def records_at(self, delegation: Delegation, name: Name, rtypes: Sequence[str]) -> tuple[Record, ...]:
         """The records of these types, and a CNAME, at exactly a name, from the first authoritative server that answers.
 
-        Raises `DnsUnreachable` when none does.
+        Of a name that is delegated onward, the NS records that delegate it, whatever the types. Raises `DnsUnreachable` when no
+        server answers.
         """
         looks = await asyncio.gather(*(self._sure(delegation, name, rtype) for rtype in rtypes))
-        return tuple(dict.fromkeys(record for seen, _reply in looks for record in seen.records))
+        onward = [record for seen, reply in looks if seen.cut == name for record in reply.authority if record.owner == name]
+        return tuple(dict.fromkeys([*(record for seen, _reply in looks for record in seen.records), *onward]))
 
     async def soa(self, delegation: Delegation) -> Soa | None:
         """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers."""
@@ -224,24 +235,32 @@ class Dns:
     ) -> Proof:
         """One look: every wanted record at every authoritative server and address, then, only if they all show it, at the resolvers.
 
-        Below a known cut the servers of that cut are asked. `former` and `waited` are those of `wixsend.verdict.judge`.
+        Where a name turns out to be delegated below the apex, the servers of that cut are asked as well. `former` and `waited` are
+        those of `wixsend.verdict.judge`.
         """
-        former = tuple(former)
-        places = dict(zip(wanted, await asyncio.gather(*(self._servers_of(want.owner, delegation) for want in wanted)), strict=True))
-        seen = await asyncio.gather(
-            *(
-                self._see(server, address, zone, want.owner, want.rtype)
-                for want, (zone, servers) in places.items()
-                for server, address in self._every(servers)
-            )
-        )
+        former, wanted = tuple(former), tuple(dict.fromkeys(wanted))
+        seen = await self._see_all([(want, delegation.apex, delegation.servers) for want in wanted])
+        onward = {look.name for look in seen if look.outcome is Outcome.REFERRAL}
+        strays = [want for want in wanted if want.owner in onward]
+        cuts = [walk.cut for walk in await asyncio.gather(*(self._walk(want.owner) for want in strays))]
+        seen += await self._see_all([(want, cut.apex, cut.servers) for want, cut in zip(strays, cuts, strict=True)])
         seen += await self._probe(wanted, seen, delegation)
         resolvers = self.settings.resolvers if ask_resolvers else ()
         proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
         if proof.at_authoritative and resolvers:
-            seen += await asyncio.gather(*(self._see_by_resolver(address, want) for want in places for address in resolvers))
+            seen += await asyncio.gather(*(self._see_by_resolver(address, want) for want in wanted for address in resolvers))
             proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
         return proof
+
+    async def _see_all(self, asks: Iterable[tuple[Record, Name, tuple[NameServer, ...]]]) -> list[Seen]:
+        """Each record at each server of its zone, at each address."""
+        return await asyncio.gather(
+            *(
+                self._see(server, address, zone, want.owner, want.rtype)
+                for want, zone, servers in asks
+                for server, address in self._every(servers)
+            )
+        )
 
     async def _probe(self, wanted: Sequence[Record], seen: Sequence[Seen], delegation: Delegation) -> list[Seen]:
         """The answers to `probes`, from the first authoritative server that lacks something."""
@@ -252,15 +271,6 @@ class Dns:
             return []
         server = NameServer(absolute(lacking.server), (lacking.address,))
         return await asyncio.gather(*(self._see(server, lacking.address, delegation.apex, q.name, q.rtype) for q in asked))
-
-    async def _servers_of(self, name: Name, delegation: Delegation) -> tuple[Name, tuple[NameServer, ...]]:
-        """The zone that is responsible for a name, and its servers: the delegated one, or that of a cut below it."""
-        below = [cut for cut in delegation.cuts_below if name.is_subdomain(cut)]
-        if below:
-            walk = await self._walk(name)
-            if is_below(walk.cut.apex, delegation.apex):
-                return walk.cut.apex, walk.cut.servers
-        return delegation.apex, delegation.servers
 
     def _every(self, servers: Iterable[NameServer]) -> Iterable[tuple[NameServer, str]]:
         """Every server with every address that there is a way to; the empty address for one without any."""
@@ -464,7 +474,9 @@ class Dns:
         """False for an address that a stranger's zone must not make us ask: loopback, private, multicast."""
         if self.settings.private_servers or address in self.settings.endpoints or address in self.settings.roots:
             return True
-        known = ipaddress.ip_address(address)
+        known: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address)
+        if isinstance(known, ipaddress.IPv6Address):
+            known = known.ipv4_mapped or known.sixtofour or known
         return known.is_global and not known.is_multicast
 
     def _has_way(self, address: str) -> bool:
@@ -474,6 +486,14 @@ class Dns:
         if self._ipv6 is None:
             self._ipv6 = _routes_ipv6()
         return self._ipv6
+
+
+def _is_address(written: str) -> bool:
+    try:
+        ipaddress.ip_address(written)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_registry(apex: Name) -> bool:
@@ -582,7 +602,6 @@ def _reply(message: "dns.message.Message") -> _Reply:
     return _Reply(dns.rcode.to_text(message.rcode()), bool(message.flags & dns.flags.AA), answer, authority, additional)
 
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _STRICTNESS = {"none": 0, "quarantine": 1, "reject": 2}
 
 
@@ -594,8 +613,10 @@ def dmarc_policy(rdatas: Iterable[str], *, public_suffix: bool = False) -> str:
     """
     said: list[str] = []
     for rdata in rdatas:
-        joined = "".join(quoted or bare for quoted, bare in _QUOTED.findall(rdata))
-        pairs = (part.partition("=") for part in joined.split(";"))
+        try:
+            pairs = [part.partition("=") for part in txt_text(rdata).split(";")]
+        except ValueError:  # octets that are not UTF-8 are no DMARC record
+            continue
         tags = {key.strip().lower(): value.strip().lower() for key, _equals, value in pairs}
         if tags.get("v") == "dmarc1" and (not public_suffix or tags.get("psd") == "y"):
             said.append(tags.get("sp") or tags.get("p") or "none")

@@ -314,7 +314,7 @@ def _why(findings: Sequence[Finding], at_authoritative: bool, complete: bool, bl
             f"none of the {len(first_hand)} authoritative servers answers: they are down, or this network keeps port 53 closed ({reasons})"
         )
     holding = [finding for finding in findings if finding.holds]
-    worst = min(holding, key=lambda finding: _GRAVITY.index(finding.verdict), default=None)
+    worst = min(holding, key=lambda finding: (-(finding.wait or 0.0), _GRAVITY.index(finding.verdict)), default=None)
     if worst is None:
         return "no authoritative server that answers shows every record"
     rest = sum(finding.verdict is worst.verdict for finding in holding) - 1
@@ -390,7 +390,7 @@ class _Context:
         if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
             holds = self.patient and look.outcome not in _USELESS
         else:
-            holds = verdict is not Verdict.VISIBLE
+            holds = verdict is not Verdict.VISIBLE and not (verdict is Verdict.DELEGATED and elsewhere)
         wait = float(look.ttl) if look.kind is Kind.RESOLVER and holds and look.ttl is not None else None
         return Finding(want, look.label, look.kind, verdict, sentence, next_step, wait, holds)
 
@@ -446,7 +446,7 @@ def _words(want: Record, look: Seen, verdict: Verdict, apex: Name, elsewhere: bo
                 f"the record is at {owner}.{text(apex)} on {server}: the zone's name was added to the full name",
                 "Enter the name at the DNS host without the zone's name at its end.",
             )
-        case Verdict.DELEGATED:
+        case Verdict.DELEGATED:  # harmless once the servers of the cut, which are asked as well, show the record
             cut = text(look.cut) if look.cut is not None else owner
             return f"{server} has delegated {cut} to other name servers", f"Add the record where {cut} is served."
     if any(record.rtype == "CNAME" and want.rtype == "CNAME" and record.target == doubled(want.target, apex) for record in look.records):

@@ -42,7 +42,18 @@ type Glue = Callable[[Name, Name], list[RRset]]
 """Addresses of a host, as far as the servers of an apex add them to a referral."""
 
 type FaultKind = Literal[
-    "drop", "drop-udp", "delay", "servfail", "refuse", "lame", "truncate", "garbage", "wrong-id", "wrong-question", "wrong-source"
+    "drop",
+    "drop-udp",
+    "delay",
+    "servfail",
+    "refuse",
+    "lame",
+    "truncate",
+    "no-edns",
+    "garbage",
+    "wrong-id",
+    "wrong-question",
+    "wrong-source",
 ]
 
 ROOT = dns.name.root
@@ -73,8 +84,9 @@ class DnsFault:
     """Something that goes wrong at `server` (host name or address; any when empty) for `name` and `rtype` (any when `None`).
 
     drop: no answer; drop-udp: none over UDP; delay: `seconds` late; lame: an answer without authority, as from a server
-    that does not know the zone; truncate: TC and nothing else over UDP; garbage, wrong-id, wrong-question, wrong-source:
-    answers that a client must not believe, each followed by silence. `times` is how often it still happens, `None` always.
+    that does not know the zone; truncate: TC and nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage,
+    wrong-id, wrong-question, wrong-source: answers that a client must not believe, each followed by silence. `times` is how
+    often it still happens, `None` always.
     """
 
     kind: FaultKind
@@ -574,6 +586,10 @@ class SandboxDns:
         kind = fault.kind if fault is not None else None
         if kind == "drop" or (kind == "drop-udp" and transport == "udp"):
             return None, 0.0, False
+        if kind == "no-edns" and query.edns >= 0:
+            response.set_rcode(dns.rcode.FORMERR)
+            response.use_edns(False)
+            return response.to_wire(), 0.0, False
         if kind == "garbage":
             return wire[:2] + b"\xff" * 20, 0.0, False
         try:
@@ -590,7 +606,7 @@ class SandboxDns:
             response.question = [dns.rrset.RRset(name.parent(), question.rdclass, question.rdtype)]
         late = fault.seconds if fault is not None and kind == "delay" else 0.0
         if transport == "tcp":
-            return response.to_wire(), late, False
+            return response.to_wire(max_size=65535), late, False
         if kind == "truncate":
             response.answer, response.authority, response.additional = [], [], []
             response.flags |= dns.flags.TC
