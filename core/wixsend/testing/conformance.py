@@ -358,7 +358,7 @@ class ProviderConformance:
 
     async def test_records_are_added_and_nothing_else_moves(self, facts: FakeHost, provider: Adapter) -> None:
         self._hold(facts, self._everything)
-        facts.add_zone("other.org", _records("@ A 192.0.2.7"))
+        facts.add_zone("other.org", [Record(absolute("www.other.org"), "A", "192.0.2.7")])
         await self._made(provider, facts, _WANTED)
 
     @pytest.mark.parametrize("count", [99, 100, 101, 601])
@@ -546,7 +546,7 @@ class ProviderConformance:
     async def test_a_bad_answer_to_an_edit_is_not_known(
         self, facts: FakeHost, server: Server, provider: Adapter, credentials: Credentials, fault: Kind, done: bool
     ) -> None:
-        if fault == "empty" and self.speechless:
+        if fault in ("empty", "truncate") and self.speechless:
             pytest.skip(f"{self.plugin.label} answers a good write with nothing (`speechless`)")
         self._hold(facts, self._everything)
         edit = (await self._plan(provider, _WANTED)).edit
