@@ -231,6 +231,7 @@ def test_srv_is_not_shown(fake: FakeNamecheap, provider: NamecheapProvider) -> N
     [
         ([A], {}, []),
         ([A], {"EmailType": "FWD"}, []),
+        ([A], {"EmailType": "fwd"}, []),
         ([record("home", "A", "192.0.2.2")], {"flags": {("home", "A"): {"IsDDNSEnabled": "TRUE"}}}, ["ddns:home"]),
         ([record("old", "A", "192.0.2.2")], {"flags": {("old", "A"): {"IsActive": "False"}}}, ["inactive:old"]),
         (

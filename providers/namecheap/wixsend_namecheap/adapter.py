@@ -94,8 +94,8 @@ def _rows(edit: Edit) -> list[Row]:
     after, coming = edit.whole_zone(), edit.adds
     rows: list[Row] = [_as_read(record) for record in after[: len(after) - len(coming)]]
     for record in coming:
-        needed = mail_setting_for(record.rtype)
-        if needed and needed != edit.before.baggage["EmailType"]:
+        needed = mail_setting_for(record.rtype, edit.before.baggage["EmailType"])
+        if needed:
             raise EditRejected(
                 f"Namecheap keeps {record.rtype} records only if the domain's mail setting is {needed}",
                 "Choose it in Namecheap's panel: Advanced DNS > Mail Settings.",

@@ -76,9 +76,10 @@ def form_of(rows: list[Row]) -> dict[str, str]:
     return {f"{field}{number}": row[key] for number, row in enumerate(rows, 1) for field, key in _FORM.items()}
 
 
-def mail_setting_for(rtype: str) -> str:
-    """The `EmailType` that a row of this type needs; empty when any will do."""
-    return _MAIL_ROWS.get(rtype, "")
+def mail_setting_for(rtype: str, email_type: str) -> str:
+    """The `EmailType` that a row of this type needs and this is not; empty when the row is kept."""
+    needed = _MAIL_ROWS.get(rtype.upper(), "")
+    return "" if needed == email_type.upper() else needed
 
 
 def fragile(rows: list[Row], email_type: str) -> tuple[Fragile, ...]:
@@ -90,7 +91,7 @@ def fragile(rows: list[Row], email_type: str) -> tuple[Fragile, ...]:
 
 
 def _fragile_mail(email_type: str) -> Iterator[Fragile]:
-    if email_type not in _KEPT_EMAIL_TYPES:
+    if email_type.upper() not in _KEPT_EMAIL_TYPES:
         yield Fragile(
             f"email:{email_type}",
             f"the domain's mail setting is {email_type}, and nobody knows whether Namecheap's API keeps it (mail could stop)",
@@ -114,10 +115,11 @@ _FRAGILE: tuple[tuple[Callable[[Row, str], bool], Callable[[Row], Fragile]], ...
         lambda row: Fragile(f"inactive:{row['@Name']}", f"{_where(row)} is switched off, and a write switches it on", _BY_HAND),
     ),
     (
-        lambda row, email_type: email_type in _KEPT_EMAIL_TYPES and mail_setting_for(row["@Type"].upper()) not in ("", email_type),
+        # Under OX and GMAIL the host's own MX rows are among the hosts, and the setting itself is what is fragile.
+        lambda row, email_type: email_type.upper() in _KEPT_EMAIL_TYPES and bool(mail_setting_for(row["@Type"], email_type)),
         lambda row: Fragile(
             f"{row['@Type'].lower()}:{row['@Name']}",
-            f"{_where(row)} is kept only under the mail setting {mail_setting_for(row['@Type'].upper())}, which the domain does not have",
+            f"{_where(row)} is kept only under the mail setting {row['@Type'].upper()}, which the domain does not have",
             "Choose the fitting mail setting in Namecheap's panel (Advanced DNS > Mail Settings), or remove the record.",
         ),
     ),
