@@ -6,6 +6,7 @@ believes it; a 200 without the documented shape is as good as no answer.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ _LONGEST_WAIT = 86400.0
 _EARLY = 300.0
 """How many seconds before its end a token is no longer used: it must outlive the request, and clocks differ."""
 
+_GUID = re.compile(r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 """The id of no sending domain: asking for it tells whether the credentials are taken."""
 
@@ -68,15 +71,24 @@ class WixApiKey:
     def __post_init__(self) -> None:
         _must_be_sendable("API key", self.key, "api_key", "WIXSEND_WIX_API_KEY")
         _must_be_sendable("site id", self.site_id, "site_id", "WIXSEND_WIX_SITE_ID")
+        if not _GUID.match(self.site_id):  # it is shown in messages: a key in its place must not be
+            raise CredentialsMissing(
+                "the Wix site id is no id of a site, which has the form 01234567-89ab-cdef-0123-456789abcdef",
+                "Check WIXSEND_WIX_SITE_ID, or site_id in [wix] of wixsend.toml: was it swapped with the API key? "
+                "The id follows /dashboard/ in the dashboard's URL.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class WixApp:
-    """Who asks: a Wix app, in its installation (`instance_id`) on the site. Raises `CredentialsMissing` as `WixApiKey` does."""
+    """Who asks: a Wix app, in its installation (`instance_id`) on the site. Raises `CredentialsMissing` as `WixApiKey` does.
 
-    app_id: str
+    Its three values look alike and may be swapped, so none of them is ever shown.
+    """
+
+    app_id: str = field(repr=False)
     app_secret: str = field(repr=False)
-    instance_id: str
+    instance_id: str = field(repr=False)
 
     def __post_init__(self) -> None:
         _must_be_sendable("app id", self.app_id, "app_id", "WIXSEND_WIX_APP_ID")
@@ -113,7 +125,7 @@ _TOKEN = _Call("for an app's token", "")
 _SENDER_DETAILS = """\
 Wix gives this one answer for several causes; go through them in this order.
 (1) The site has no sender details with an address on this domain: in the site's dashboard add such an address, verify it, make it a sender.
-(2) The credentials are for another site: compare the site id (or the app's instance id) with what follows /dashboard/ in the dashboard's URL.
+(2) The credentials are for another site: the site id (or the app's instance) must be of the site whose dashboard shows this address.
 (3) The address is on another domain than this one (example.com is not mail.example.com), or on a public mailbox domain.
 (4) Email Marketing is not active on the site.
 (5) The API key was made in an account that does not own the site.
@@ -122,17 +134,17 @@ _NETWORK = """\
 Check that this machine has a network and reaches www.wixapis.com (a proxy? a captive portal? see [http] in wixsend.toml), and look at \
 Wix's status page; then run the same command again."""
 _CHECK_KEY = """\
-Check the header Authorization: it must be the whole API key as manage.wix.com/account/api-keys showed it when it was made, without Bearer \
-or quotes, not swapped with the site id, and not deleted since. It is set by WIXSEND_WIX_API_KEY, or api_key in [wix] of wixsend.toml."""
+Check the header Authorization: it must be the whole API key as manage.wix.com/account/api-keys showed it when it was made, without \
+Bearer or quotes, and not deleted since. It is set by WIXSEND_WIX_API_KEY, or api_key in [wix] of wixsend.toml."""
 _CHECK_APP = """\
-Check the header Authorization: Wix refused two tokens of the app, so the app may have been removed from the site. Check app_id, app_secret \
-and instance_id in [wix] of wixsend.toml."""
+Check the header Authorization: Wix refused two tokens of the app, so the app may have been removed from the site. Check app_id, \
+app_secret and instance_id in [wix] of wixsend.toml."""
 _CHECK_GRANT = """\
 Check the app's id and secret in Wix's dashboard for developers, and that instance_id is that of its installation on this site."""
 _KEY_MAY = """\
 Check three things. (1) The key has the permission {permission}: see manage.wix.com/account/api-keys. (2) The header wix-site-id holds the \
-site's id (after /dashboard/ in the dashboard's URL), not an account's, and the key was made for all sites or for this one. (3) The key was \
-made in the account that owns the site: a collaborator's key is not enough."""
+site's id (after /dashboard/ in the dashboard's URL), not an account's, and the key was made for all sites or for this one. (3) The key \
+was made in the account that owns the site: a collaborator's key is not enough."""
 _APP_MAY = "Give the app the permission {permission}, and let the site's owner agree to it by installing it anew."
 
 
@@ -165,7 +177,8 @@ class Wix:
         if isinstance(auth, WixApiKey):
             self._redactor.learn("WIX_API_KEY", auth.key)
         else:
-            self._redactor.learn("WIX_APP_SECRET", auth.app_secret)
+            for name in ("app_id", "app_secret", "instance_id"):
+                self._redactor.learn(f"WIX_{name.upper()}", getattr(auth, name))
 
     async def __aenter__(self) -> Self:
         return self
@@ -298,7 +311,7 @@ class Wix:
         asked = self._now()
         response = await self._send(_TOKEN, "POST", "/oauth2/token", grant, {})
         if response.status_code in (400, 401, 403):
-            raise WixCredentialsRejected(f"Wix gives the app {app.app_id} no token ({self._said(response)})", _CHECK_GRANT)
+            raise WixCredentialsRejected(f"Wix gives the app no token ({self._said(response)})", _CHECK_GRANT)
         if not response.is_success:
             raise self._refusal(_TOKEN, response)
         answer = _object(_TOKEN, response)
@@ -314,7 +327,7 @@ class Wix:
 
     @property
     def _site(self) -> str:
-        return f"site {self._auth.site_id}" if isinstance(self._auth, WixApiKey) else f"the site of instance {self._auth.instance_id}"
+        return f"site {self._auth.site_id}" if isinstance(self._auth, WixApiKey) else "the site of the app's instance"
 
     def _said(self, response: httpx.Response) -> str:
         """The status with Wix's own code and words, made safe to show."""
