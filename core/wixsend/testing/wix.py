@@ -196,7 +196,7 @@ class FakeWix:
         site = next((site for site in self.sites.values() if site.instance_id == asked.get("instance_id")), None)
         if site is None:
             return Response.json({"error": "invalid_grant", "error_description": "the app is not installed there"}, 400)
-        token = f"OauthNG.JWS.{_guid(f'token {len(self._tokens)} {self.now()}')}"
+        token = f"OauthNG.JWS.{uuid.uuid4()}"
         self._tokens[token] = (site.id, self.now() + self.token_lasts)
         return Response.json({"access_token": token, "token_type": "Bearer", "expires_in": int(self.token_lasts)})
 
