@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from wixsend import absolute, text
+from wixsend import absolute
 
 __all__ = ["from_row", "to_fields"]
 
@@ -38,7 +38,7 @@ def _named(content: str) -> str:
 
 def _bare(written: str) -> str:
     """A name as Cloudflare takes it: without the final dot. Raises `ValueError` for what is no name."""
-    return text(absolute(written))
+    return absolute(written).to_text(omit_final_dot=True)
 
 
 def _octet(octet: int) -> str:
@@ -134,7 +134,7 @@ def to_fields(rtype: str, rdata: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if rtype in _WITH_PRIORITY:
         written, _, rdata = rdata.strip().partition(" ")
-        fields["priority"] = _number(written)
+        fields["priority"] = _parsed(_NUMBER, written, f"it is no {rtype} record: its priority")
     if rtype not in _PARTS:
         return {"content": _PLAIN.get(rtype, _WORD).parse(rdata.strip()), **fields}
     data: dict[str, Any] = {}
@@ -142,10 +142,17 @@ def to_fields(rtype: str, rdata: str) -> dict[str, Any]:
     for name, part in _PARTS[rtype]:
         found = _PART.search(rdata, at)
         if found is None and part is not _REST:
-            raise ValueError(f"{rdata!r} is no {rtype} record: the {name} is missing")
+            raise ValueError(f"{rdata!r} is no {rtype} record: its {name} is missing")
         written = "" if found is None else rdata[found.start() :] if part.rest else found[0]
-        data[name] = part.parse(written)
+        data[name] = _parsed(part, written, f"{rdata!r} is no {rtype} record: its {name}")
         at = len(rdata) if found is None or part.rest else found.end()
     if rdata[at:].strip():
-        raise ValueError(f"{rdata!r} is no {rtype} record: it goes on after the {name}")
+        raise ValueError(f"{rdata!r} is no {rtype} record: it goes on after its {name}")
     return {"data": data, **fields}
+
+
+def _parsed(part: _Kind, written: str, what: str) -> Any:
+    try:
+        return part.parse(written)
+    except ValueError as wrong:
+        raise ValueError(f"{what} cannot be {written!r}") from wrong

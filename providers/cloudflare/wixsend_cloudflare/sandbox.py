@@ -249,10 +249,10 @@ class FakeCloudflare(FakeHost):
     # State
 
     def _add(self, body: _Row, zone: _Zone) -> _Row:
-        if zone.record_quota is not None and len(zone.records) >= zone.record_quota:
-            raise _Refused(400, 81045, "The record quota has been exceeded.")  # [T]
         row = self._checked(body, zone)
         _unique(row, zone.records)
+        if zone.record_quota is not None and len(zone.records) >= zone.record_quota:
+            raise _Refused(400, 81045, "The record quota has been exceeded.")  # [T]
         zone.records.append(row)
         return row
 
@@ -426,7 +426,7 @@ def _contents(body: _Row, kind: str) -> _Row:
         if kind in _ADDRESSES:
             _ADDRESSES[kind](content)
         if kind in _NAMED:
-            content = absolute(content).to_text(omit_final_dot=content != ".")  # [R] the final dot is not kept
+            content = absolute(content).to_text(omit_final_dot=True)  # [R] the final dot is not kept
     except (KeyError, TypeError, ValueError) as wrong:
         raise _invalid({"A": 9005, "AAAA": 9006, "CNAME": 9007}.get(kind, 9101), f"Content for {kind} record is invalid.") from wrong
     if kind in _WITH_DATA or not isinstance(content, str) or not content:
