@@ -137,7 +137,7 @@ class Locator:
         if not accounts:
             raise CredentialsMissing(
                 f"no account {self._account!r} at {located.provider} is configured",
-                "wixsend providers lists the accounts; wixsend.toml names them: [accounts.NAME]",
+                f"wixsend providers show {located.provider} lists the accounts; wixsend.toml names them: [accounts.NAME]",
             )
         found: list[Located] = []
         for account in accounts:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
 from wixsend.names import Name, relative_text, text
 from wixsend.plan import Mark, Plan
-from wixsend.records import Record
+from wixsend.records import WHOLE, Record
 
 if TYPE_CHECKING:
     from wixsend.config import Config
     from wixsend.engine import Preview
     from wixsend.guard import Objection
-    from wixsend.journal import Entry, Happened
+    from wixsend.journal import Backup, Entry, Happened
     from wixsend.locate import Located
     from wixsend.plugins import Row
     from wixsend.provider import ProviderPlugin
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from wixsend.guard import Objection
 
 __all__ = [
+    "backup_json",
+    "backup_lines",
+    "backups_table",
     "by_hand",
     "case_json",
     "case_lines",
@@ -55,6 +58,7 @@ __all__ = [
     "providers_table",
     "question",
     "record_json",
+    "tested_table",
 ]
 
 
@@ -399,8 +403,8 @@ def history_json(history: "Sequence[Happened]") -> list[dict[str, Any]]:
 # -- providers ---------------------------------------------------------------------------------------------------------
 
 
-def providers_table(rows: Sequence["Row"], accounts: Mapping[str, Sequence[str]]) -> list[Block]:
-    """`wixsend providers`: installed plugins, broken ones with their error, and the accounts that are configured."""
+def providers_table(rows: Sequence["Row"]) -> list[Block]:
+    """`wixsend providers`: installed plugins, broken ones with their error."""
     if not rows:
         return [Styled("No provider plugin is installed. Install one, for example: pip install 'wixsend[all]'")]
     table = [
@@ -409,18 +413,17 @@ def providers_table(rows: Sequence["Row"], accounts: Mapping[str, Sequence[str]]
             row.plugin.label if row.plugin else "",
             f"{row.distribution} {row.version}",
             Styled("installed", "good") if row.plugin else Styled("broken", "bad"),
-            ", ".join(accounts.get(row.name, ())),
         )
         for row in rows
     ]
-    blocks: list[Block] = [Table(("name", "host", "plugin", "state", "accounts"), table)]
+    blocks: list[Block] = [Table(("name", "host", "plugin", "state"), table)]
     for row in rows:
         if row.error is not None:
             blocks += [Styled(""), Styled(row.error.happened, "bad"), Styled(f"  next: {row.error.next_step}")]
     return blocks
 
 
-def providers_json(rows: Sequence["Row"], accounts: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+def providers_json(rows: Sequence["Row"]) -> list[dict[str, Any]]:
     """`wixsend providers --json`."""
     return [
         {
@@ -429,7 +432,6 @@ def providers_json(rows: Sequence["Row"], accounts: Mapping[str, Sequence[str]])
             "distribution": row.distribution,
             "version": row.version,
             "error": row.error.happened if row.error else None,
-            "accounts": list(accounts.get(row.name, ())),
         }
         for row in rows
     ]
@@ -486,6 +488,55 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
             for c in plugin.credentials
         ],
         "accounts": list(accounts),
+    }
+
+
+def tested_table(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """`wixsend providers test NAME`: for each account, whether it works, and what to do where it does not."""
+    table = [(row["account"], row["zone"], Styled("yes", "good") if row["works"] else Styled("no", "bad"), row["says"]) for row in rows]
+    steps = dict.fromkeys(row["next"] for row in rows if row["next"])
+    return [Table(("account", "zone", "works", "says"), table), *(Styled(f"  next: {step}") for step in steps)]
+
+
+# -- backups -----------------------------------------------------------------------------------------------------------
+
+
+def backups_table(backups: "Sequence[Backup]", now: float) -> list[Block]:
+    """`wixsend backups`."""
+    if not backups:
+        return [Styled("No zone was put away: wixsend has written nothing here.")]
+    rows = [
+        (str(b.id), clock(b.at, now), text(b.snapshot.zone.apex), f"{b.provider} ({b.account})", count(len(b.snapshot.records), "record"))
+        for b in backups
+    ]
+    return [Table(("number", "read", "zone", "at", "holds"), rows), Styled(""), Styled("wixsend restore NUMBER shows one.", "quiet")]
+
+
+def backup_lines(backup: "Backup", now: float) -> list[Block]:
+    """A zone as it was read before a write, as a zone file."""
+    snapshot = backup.snapshot
+    wide = max((len(text(record.owner)) + 1 for record in snapshot.records), default=0)
+    whole = "the whole zone" if snapshot.covers is WHOLE else "the names that the plan looked at"
+    return [
+        Styled(f"; {text(snapshot.zone.apex)} at {backup.provider} ({backup.account}), {whole}, read {clock(backup.at, now)}", "head"),
+        *(Styled(f"; {name}: {value}", "quiet") for name, value in snapshot.baggage.items()),
+        *(Styled(_zone_line(record, wide)) for record in snapshot.records),
+        Styled(f"; put records back with: wixsend restore {backup.id} NAME...", "quiet"),
+    ]
+
+
+def backup_json(backup: "Backup") -> dict[str, Any]:
+    """A backup in JSON."""
+    snapshot = backup.snapshot
+    return {
+        "number": backup.id,
+        "at": stamp(backup.at),
+        "zone": text(snapshot.zone.apex),
+        "provider": backup.provider,
+        "account": backup.account,
+        "whole": snapshot.covers is WHOLE,
+        "settings": dict(snapshot.baggage),
+        "records": [record_json(record) for record in snapshot.records],
     }
 
 

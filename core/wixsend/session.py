@@ -21,6 +21,7 @@ from wixsend.credentials import Account, Accounts, Secrets, Written
 from wixsend.errors import ConfigError, CredentialsMissing
 from wixsend.names import Name, absolute
 from wixsend.plugins import Plugins
+from wixsend.provider import ProviderPlugin
 from wixsend.redact import Redactor
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "state_folder"]
 
+_BY_KEY = ("api_key", "site_id")
+_BY_APP = ("app_id", "app_secret", "instance_id")
+
 
 def state_folder(config: Config) -> Path:
     """Where the journal, its locks and the log are: `[state] folder`, --state, WIXSEND_STATE, or the user's state folder."""
@@ -40,8 +44,10 @@ def state_folder(config: Config) -> Path:
 
 
 class Session:
-    """Use as an asynchronous context manager, or `close` it. `notify` is told, in a sentence, of what a person should know: that credentials
-    go elsewhere than to the vendor's usual place. Raises `ConfigError` for a secret that stands in a file as it is.
+    """Use as an asynchronous context manager, or `close` it.
+
+    `notify` is told, in a sentence, what a person should know: that credentials go elsewhere than to the vendor's usual place.
+    Raises `ConfigError` for a secret that stands in a file as it is.
     """
 
     def __init__(
@@ -85,10 +91,8 @@ class Session:
         from wixsend.wix import BASE_URL, Wix, WixApiKey, WixApp
 
         who = self.config.wix
-        if who.app_id or who.app_secret or who.instance_id:
-            auth: WixApiKey | WixApp = WixApp(*self._wix_values("app_id", "app_secret", "instance_id"))
-        else:
-            auth = WixApiKey(*self._wix_values("api_key", "site_id"))
+        values = [self._wix_value(name) for name in self._wix_names(*self._way)]
+        auth: WixApiKey | WixApp = WixApiKey(*values) if self._way is _BY_KEY else WixApp(*values)
         base_url = who.base_url or BASE_URL
         if base_url != BASE_URL:
             self.notify(f"Wix is spoken to at {base_url} ({self.config.origin('wix', 'base_url')})")
@@ -97,24 +101,28 @@ class Session:
     @property
     def site(self) -> str:
         """The site's id, or the app's instance id: what the journal keeps cases under. `CredentialsMissing` when neither is set."""
-        who = self.config.wix
-        if who.site_id or who.instance_id:
-            name = "site_id" if who.site_id else "instance_id"
-            return self._value(("wix", name), secret=False)
-        self._wix_values("site_id")
-        raise AssertionError("a missing site id was raised")
+        return self._wix_value(*self._wix_names(self._way[-1]))
 
-    def _wix_values(self, *names: str) -> list[str]:
-        missing = [name for name in names if ("wix", name) not in self.config.set]
-        if missing:
-            variables = ", ".join(f"WIXSEND_WIX_{name.upper()}" for name in missing)
-            raise CredentialsMissing(
-                f"credentials for Wix are missing: {', '.join(missing)}",
-                f"Set {variables}, or {', '.join(missing)} in [wix] of wixsend.toml. An API key is made by the account's owner at "
-                "manage.wix.com/account/api-keys; the site id is in the dashboard's URL after /dashboard/. "
-                "A Wix app needs app_id, app_secret and instance_id instead.",
-            )
-        return [self._value(("wix", name), secret=self.config.set["wix", name].secret) for name in names]
+    @property
+    def _way(self) -> tuple[str, ...]:
+        """The settings by which we prove to Wix who asks; the last of them names the site."""
+        return _BY_APP if any(("wix", name) in self.config.set for name in _BY_APP) else _BY_KEY
+
+    def _wix_names(self, *needed: str) -> tuple[str, ...]:
+        """The settings that are needed, when all of them are set; else the error lists everything that is missing, not these alone."""
+        if all(("wix", name) in self.config.set for name in needed):
+            return needed
+        missing = ", ".join(name for name in self._way if ("wix", name) not in self.config.set)
+        variables = ", ".join(f"WIXSEND_WIX_{name.upper()}" for name in missing.split(", "))
+        raise CredentialsMissing(
+            f"credentials for Wix are missing: {missing}",
+            f"Set {variables}, or {missing} in [wix] of wixsend.toml. An API key is made by the account's owner at "
+            "manage.wix.com/account/api-keys; the site id is in the dashboard's URL after /dashboard/. "
+            "A Wix app needs app_id, app_secret and instance_id instead.",
+        )
+
+    def _wix_value(self, name: str) -> str:
+        return self._value(("wix", name), secret=self.config.set["wix", name].secret)
 
     # -- DNS hosts -----------------------------------------------------------------------------------------------------
 
@@ -122,9 +130,9 @@ class Session:
         """The accounts at this host; `CredentialsMissing` when there is none. Without a host, every account that can be opened."""
         return self._accounts.accounts(provider)
 
-    def account_names(self) -> dict[str, list[str]]:
-        """The names of the configured accounts by provider; no secret is looked up."""
-        return {row.name: self._accounts.names(row.plugin) for row in self.plugins.all() if row.plugin is not None}
+    def account_names(self, plugin: ProviderPlugin) -> list[str]:
+        """The names of the accounts that are configured at this host; no secret is looked up."""
+        return self._accounts.names(plugin)
 
     async def adapter(self, account: "AnyAccount") -> "Adapter":
         """The account, opened; the same object each time."""

@@ -1,0 +1,447 @@
+"""Floor 6. The command line: what can be typed, and how a command ends. What a command does is in `wixsend.commands`
+and `wixsend.listing`.
+
+Nothing but click is imported before a command runs, so that `wixsend --help` and completion answer at once. Every foreseeable failure is
+one sentence and a next step on stderr, with the exit code of its class (`wixsend.errors`); a bug's traceback goes into the log file.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from wixsend.errors import Interrupted, WixsendError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wixsend.config import Config, Flag
+    from wixsend.redact import Redactor
+    from wixsend.session import Session
+    from wixsend.terminal import Terminal
+
+__all__ = ["cli", "main"]
+
+
+@dataclass
+class _Run:
+    """One invocation: the global options, and what is made from them when a command needs it."""
+
+    file: str | None = None
+    settings: dict[tuple[str, str], tuple[str, object]] = field(default_factory=dict)
+    json: bool = False
+    _redactor: "Redactor | None" = None
+
+    @property
+    def redactor(self) -> "Redactor":
+        if self._redactor is None:
+            from wixsend.redact import Redactor
+
+            self._redactor = Redactor()
+        return self._redactor
+
+    @property
+    def flags(self) -> "tuple[Flag, ...]":
+        from wixsend.config import Flag
+
+        return tuple(Flag(option, path, value) for path, (option, value) in self.settings.items())
+
+    def terminal(self) -> "Terminal":
+        from wixsend.terminal import Terminal
+
+        return Terminal(self.redactor, json=self.json)
+
+    def config(self) -> "Config":
+        from pathlib import Path
+
+        from wixsend.config import load
+
+        return load(os.environ, self.flags, file=Path(self.file) if self.file else None)
+
+    def do(self, work: "Callable[[Session, Terminal], int | Coroutine[Any, Any, int]]") -> int:
+        """Open the session, let a command work in it, and close it; returns the exit code."""
+        import inspect
+
+        from wixsend.session import Session
+        from wixsend.terminal import run
+
+        terminal, config = self.terminal(), self.config()
+        for notice in config.notices:
+            terminal.tell(f"warning: {notice}")
+
+        async def inside() -> int:
+            notify = lambda sentence: terminal.tell(f"note: {sentence}")  # noqa: E731
+            async with Session(config, redactor=self.redactor, notify=notify) as session:
+                done = work(session, terminal)
+                return await done if inspect.isawaitable(done) else done
+
+        return run(inside())
+
+
+_pass_run = click.make_pass_decorator(_Run)
+
+
+def _setting(run: _Run, path: tuple[str, str], option: str, value: object) -> None:
+    """Let an option outweigh the file and the environment, where it was given."""
+    if value is not None:
+        run.settings[path] = (option, value)
+
+
+def _json_option[F: Callable[..., Any]](command: F) -> F:
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        context.ensure_object(_Run).json = value
+
+    return click.option("--json", is_flag=True, expose_value=False, callback=remember, help="Print the result as JSON.")(command)
+
+
+def _complete_provider(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from wixsend.plugins import Plugins
+
+    return [name for name in Plugins().names() if name.startswith(incomplete)]
+
+
+def _consent_options[F: Callable[..., Any]](command: F) -> F:
+    """The options by which a person says more than the domain."""
+    options = (
+        click.option("--provider", metavar="NAME", default="", shell_complete=_complete_provider, help="The DNS host, against discovery."),
+        click.option("--account", metavar="NAME", default="", help="The account at the host, by its name in wixsend.toml."),
+        click.option("--dmarc", type=click.Choice(["keep", "replace", "stop"]), help="What happens to an existing DMARC policy."),
+        click.option("--replace", metavar="OWNER", multiple=True, help="Replace what stands at this name; may be repeated."),
+        click.option("--accept", metavar="LOSS", multiple=True, help="Accept a loss that the plan names; may be repeated."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _consent(run: _Run, provider: str, account: str, dmarc: str | None, replace: tuple[str, ...], accept: tuple[str, ...]) -> Any:
+    from wixsend.commands import Consent
+
+    _setting(run, ("policy", "dmarc"), "--dmarc", dmarc)
+    return Consent(provider, account, replace, accept)
+
+
+_yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask: the plan is agreed to.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", "file", metavar="FILE", help="Read this file instead of the wixsend.toml of the project and the user.")
+@click.option("--state", metavar="FOLDER", help="Keep journal, locks and log here.")
+@click.option("--profile", metavar="NAME", help="The Wix site: [wix.profiles.NAME] of wixsend.toml.")
+@click.option("--site", metavar="ID", help="The Wix site's id.")
+@click.version_option(package_name="wixsend", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context, file: str | None, state: str | None, profile: str | None, site: str | None) -> None:
+    """Authenticate custom e-mail sending domains on Wix, end to end.
+
+    wixsend asks Wix which CNAME records a domain needs, finds the DNS host that serves the zone, adds the records there without
+    touching anything else, proves that they are visible, and lets Wix authenticate.
+
+    \b
+    Example:
+      wixsend demo                        see it at work, on this machine alone
+      wixsend plan example.com            what would be done, and why
+      wixsend authenticate example.com    do it
+    """
+    run = context.ensure_object(_Run)
+    run.file = file
+    _setting(run, ("state", "folder"), "--state", state)
+    _setting(run, ("wix", "profile"), "--profile", profile)
+    _setting(run, ("wix", "site_id"), "--site", site)
+
+
+@cli.command(short_help="Show what would be written, and what is refused.")
+@click.argument("domain")
+@_consent_options
+@_json_option
+@_pass_run
+def plan(run: _Run, /, domain: str, **consent: Any) -> int:
+    """Show what would be written for DOMAIN, and what is refused. Writes nothing.
+
+    The records are printed as a zone file with a margin: + is created, = is there already, ~ is there and masked, ! is in conflict,
+    - goes away, . stays as it is.
+
+    \b
+    Example:
+      wixsend plan example.com
+    """
+    from wixsend import commands
+
+    agreed = _consent(run, **consent)
+    return run.do(lambda session, terminal: commands.plan(session, terminal, domain, agreed))
+
+
+@cli.command(short_help="Do the whole job: plan, ask, write, prove, authenticate.")
+@click.argument("domain")
+@_yes_option
+@click.option("--wait/--no-wait", default=None, help="Stay until the end, or go as far as can be gone now. At a terminal: stay.")
+@_consent_options
+@_json_option
+@_pass_run
+def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, **consent: Any) -> int:
+    """Authenticate DOMAIN: plan, ask, write, prove in DNS, let Wix authenticate, confirm.
+
+    Nothing is written before the plan was shown and agreed to. Whatever interrupts it, the same command goes on where it was.
+
+    \b
+    Example:
+      wixsend authenticate example.com
+      wixsend authenticate example.com --yes --no-wait --json
+    """
+    from wixsend import commands
+
+    agreed = _consent(run, **consent)
+    return run.do(
+        lambda session, terminal: commands.authenticate(
+            session, terminal, domain, agreed, yes=yes, wait=terminal.interactive if wait is None else wait
+        )
+    )
+
+
+@cli.command(short_help="Show what the journal knows.")
+@click.argument("domain", required=False)
+@_json_option
+@_pass_run
+def status(run: _Run, /, domain: str | None) -> int:
+    """Show what the journal knows of DOMAIN, or of every domain. Asks nobody.
+
+    \b
+    Example:
+      wixsend status
+      wixsend status example.com
+    """
+    from wixsend import listing
+
+    return run.do(lambda session, terminal: listing.status(session, terminal, domain))
+
+
+@cli.command(short_help="Prove the records in DNS.")
+@click.argument("domain")
+@_consent_options
+@_json_option
+@_pass_run
+def check(run: _Run, /, domain: str, **consent: Any) -> int:
+    """Prove DOMAIN's records in DNS: at every authoritative server, then at the public resolvers. Writes nothing.
+
+    Public resolvers are asked only once every authoritative server has the records: they would remember a "no" for as long as the zone
+    lets them.
+
+    \b
+    Example:
+      wixsend check example.com
+    """
+    from wixsend import commands
+
+    agreed = _consent(run, **consent)
+    return run.do(lambda session, terminal: commands.check(session, terminal, domain, agreed))
+
+
+@cli.command(short_help="Take back what wixsend wrote.")
+@click.argument("domain")
+@_yes_option
+@_consent_options
+@_json_option
+@_pass_run
+def undo(run: _Run, /, domain: str, yes: bool, **consent: Any) -> int:
+    """Take back what wixsend wrote for DOMAIN, and put back what it had replaced. Nothing else is touched.
+
+    \b
+    Example:
+      wixsend undo example.com
+    """
+    from wixsend import commands
+
+    agreed = _consent(run, **consent)
+    return run.do(lambda session, terminal: commands.undo(session, terminal, domain, agreed, yes=yes))
+
+
+@cli.command(short_help="List the zones as they were read before each write.")
+@click.argument("zone", required=False)
+@_json_option
+@_pass_run
+def backups(run: _Run, /, zone: str | None) -> int:
+    """List the zones as they were read before each write.
+
+    \b
+    Example:
+      wixsend backups example.com
+    """
+    from wixsend import listing
+
+    return run.do(lambda session, terminal: listing.backups(session, terminal, zone))
+
+
+@cli.command(short_help="Put back records of a backup.")
+@click.argument("number", type=int)
+@click.argument("names", nargs=-1)
+@_yes_option
+@_json_option
+@_pass_run
+def restore(run: _Run, /, number: int, names: tuple[str, ...], yes: bool) -> int:
+    """Put back records of backup NUMBER at NAMES, where they are missing; without NAMES, show the backup.
+
+    \b
+    Example:
+      wixsend restore 3
+      wixsend restore 3 www.example.com
+    """
+    from wixsend import commands
+
+    return run.do(lambda session, terminal: commands.restore(session, terminal, number, names, yes=yes))
+
+
+@cli.group(invoke_without_command=True, short_help="List the installed DNS hosts.")
+@_json_option
+@click.pass_context
+def providers(context: click.Context) -> int:
+    """List the installed provider plugins, broken ones with their error.
+
+    \b
+    Example:
+      wixsend providers
+      wixsend providers show cloudflare
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    from wixsend import listing
+    from wixsend.plugins import Plugins
+
+    return listing.providers(Plugins(), context.ensure_object(_Run).terminal())
+
+
+@providers.command()
+@click.argument("name", shell_complete=_complete_provider)
+@_json_option
+@_pass_run
+def show(run: _Run, /, name: str) -> int:
+    """Show what the provider NAME needs: credentials and where to get them, least permission, quota, limits.
+
+    \b
+    Example:
+      wixsend providers show godaddy
+    """
+    from wixsend import listing
+
+    return run.do(lambda session, terminal: listing.providers_show(session, terminal, name))
+
+
+@providers.command()
+@click.argument("name", shell_complete=_complete_provider)
+@click.argument("domains", nargs=-1)
+@_json_option
+@_pass_run
+def test(run: _Run, /, name: str, domains: tuple[str, ...]) -> int:
+    """Try the credentials of the provider NAME (or of wix), and whether they reach the zones of DOMAINS. Writes nothing.
+
+    \b
+    Example:
+      wixsend providers test cloudflare example.com
+      wixsend providers test wix
+    """
+    from wixsend import listing
+
+    return run.do(lambda session, terminal: listing.providers_test(session, terminal, name, domains))
+
+
+@cli.command(short_help="Show every setting, and where it comes from.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of wixsend.toml.")
+@_json_option
+@_pass_run
+def config(run: _Run, /, schema: bool) -> int:
+    """Show every setting that is set, and where it comes from. Secrets are not shown.
+
+    \b
+    Example:
+      wixsend config
+    """
+    from wixsend import listing
+
+    return listing.config(run.config(), run.terminal(), schema=schema)
+
+
+@cli.command(short_help="Print the completion script for a shell.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the completion script for a SHELL.
+
+    \b
+    Example:
+      eval "$(wixsend completion bash)"
+      wixsend completion fish > ~/.config/fish/completions/wixsend.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(cli, {}, "wixsend", "_WIXSEND_COMPLETE").source())
+    return 0
+
+
+# -- how a command ends ------------------------------------------------------------------------------------------------
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    run = _Run()
+    try:
+        code = cli.main(args=args, prog_name="wixsend", standalone_mode=False, obj=run) or 0
+        sys.stdout.flush()
+    except click.ClickException as wrong:
+        wrong.show()
+        code = wrong.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail(run, Interrupted("interrupted; what was done is in the journal", "The same command goes on where it was."))
+    except BrokenPipeError:
+        # Whoever read our output has gone. Nothing is left to be flushed into the closed pipe when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    except WixsendError as wrong:
+        code = _fail(run, wrong)
+    except Exception as bug:
+        code = _fail(run, _logged(run, bug))
+    sys.exit(code)
+
+
+def _fail(run: _Run, wrong: WixsendError) -> int:
+    """Say what happened and what to do next; as JSON too where JSON was asked for."""
+    clean = run.redactor.clean
+    click.secho(f"wixsend: {clean(wrong.happened)}", err=True, fg="red")
+    if wrong.next_step:
+        click.echo(f"  next: {clean(wrong.next_step)}", err=True)
+    if run.json:
+        import json
+
+        told = {"code": wrong.code, "exit_code": wrong.exit_code, "happened": clean(wrong.happened), "next": clean(wrong.next_step)}
+        click.echo(json.dumps({"error": told}, ensure_ascii=False, indent=2))
+    return wrong.exit_code
+
+
+def _logged(run: _Run, bug: Exception) -> WixsendError:
+    """Put a bug's traceback, redacted, into the log; the error to show instead."""
+    import traceback
+
+    said = run.redactor.clean("".join(traceback.format_exception(bug)))
+    try:
+        path = _log_file(run)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as log:
+            log.write(f"{said}\n")
+    except OSError:
+        return WixsendError(f"a bug in wixsend: {said}", "Please report it, with the text above.")
+    return WixsendError(
+        f"a bug in wixsend ({type(bug).__name__}); what was done is in the journal",
+        f"The details are in {path}. Please report them; the same command goes on where it was.",
+    )
+
+
+def _log_file(run: _Run) -> "Path":
+    from pathlib import Path
+
+    from platformdirs import user_state_path
+
+    said = run.settings.get(("state", "folder"), ("", os.environ.get("WIXSEND_STATE", "")))[1]
+    folder = Path(str(said)) if said else user_state_path("wixsend")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "wixsend.log"

@@ -1,0 +1,181 @@
+"""Floor 6. The streams of one command: results on stdout, progress and questions on stderr, and what a person at a terminal sees live.
+
+Everything that is printed is redacted here, and control characters that came from elsewhere are made visible.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
+
+from wixsend.errors import Interrupted
+from wixsend.layout import Block, Styled, clock, render, span
+from wixsend.names import SendingDomain, parse_sending_domain, text
+from wixsend.redact import Redactor
+
+if TYPE_CHECKING:
+    from wixsend.engine import Update
+
+__all__ = ["Progress", "Terminal", "interrupted", "run"]
+
+
+def interrupted() -> Interrupted:
+    """The error for Ctrl-C and SIGTERM."""
+    return Interrupted("interrupted; what was done is in the journal", "The same command goes on where it was.")
+
+
+class Terminal:
+    """Where one command prints. `interactive` is true when a person can be asked; `json` that stdout is for a program."""
+
+    def __init__(self, redactor: Redactor, *, json: bool = False) -> None:
+        self.json = json
+        self.interactive = sys.stdin.isatty() and sys.stderr.isatty()
+        self._redactor = redactor
+
+    def show(self, blocks: Sequence[Block]) -> None:
+        """Print a result for a person."""
+        self._print(blocks, sys.stdout)
+
+    def tell(self, *blocks: Block | str) -> None:
+        """Print something beside the result."""
+        self._print([Styled(block) if isinstance(block, str) else block for block in blocks], sys.stderr)
+
+    def result(self, value: object) -> None:
+        """Print a result for a program: one JSON document."""
+        sys.stdout.write(json.dumps(self._cleaned(value), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.flush()
+
+    def domain(self, written: str) -> SendingDomain:
+        """The sending domain that a person typed; says what was understood differently. Raises `BadDomain`."""
+        domain = parse_sending_domain(written)
+        if domain.remark:
+            self.tell(Styled(f"note: {domain.remark}", "warn"))
+        return domain
+
+    def confirm(self, question: str) -> bool:
+        """Ask on stderr; anything but a yes is a no. Raises `Interrupted` for Ctrl-C and SIGTERM, also inside a running event loop."""
+        with _default_signals():
+            try:
+                sys.stderr.write(self._redactor.clean(f"{question} [y/N] "))
+                sys.stderr.flush()
+                answer = sys.stdin.readline()
+            except KeyboardInterrupt:
+                sys.stderr.write("\n")
+                raise interrupted() from None
+        return answer.strip().lower() in ("y", "yes")
+
+    def rendered(self, blocks: Sequence[Block], stream: IO[str]) -> str:
+        """The blocks as they are printed to this stream."""
+        terminal = stream.isatty()
+        colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return render(blocks, shutil.get_terminal_size().columns if terminal else None, colour, self._redactor.clean)
+
+    def _print(self, blocks: Sequence[Block], stream: IO[str]) -> None:
+        stream.write(self.rendered(blocks, stream))
+        stream.flush()
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._redactor.clean(value)
+        if isinstance(value, dict):
+            return {key: self._cleaned(item) for key, item in value.items()}
+        return [self._cleaned(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@contextmanager
+def _default_signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise `KeyboardInterrupt` at once, for as long as a question blocks the event loop that would handle them."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Progress:
+    """Follows one case: a live view for a person at a terminal, else a line for each change. `pause` makes room for a question."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._update: Update | None = None
+        self._told = ""
+        self._live: Any = None
+
+    def __enter__(self) -> "Progress":
+        self.resume()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pause()
+
+    def __call__(self, update: "Update") -> None:
+        """The engine's watcher."""
+        self._update = update
+        if self._live is not None:
+            self._live.refresh()
+            return
+        line = self._headline(update)
+        if line != self._told:
+            self._told = line
+            self._terminal.tell(line)
+
+    def pause(self) -> None:
+        """Take the live view away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def resume(self) -> None:
+        """Put the live view up, where there is a terminal for it."""
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), get_renderable=self._view, transient=True, refresh_per_second=4)
+            self._live.start()
+
+    def _headline(self, update: "Update") -> str:
+        case, decision = update.entry.case, update.decision
+        now = time.time()
+        wait = f"; next look at {clock(decision.until, now)}" if decision.until > now else ""
+        why = f": {case.why}" if case.why else ""
+        return f"{text(update.entry.domain)}: {case.stage.value}{why}{wait}"
+
+    def _view(self) -> Any:
+        from rich.text import Text
+
+        if self._update is None:
+            return Text("")
+        case, decision, proof = self._update.entry.case, self._update.decision, self._update.proof
+        lines: list[Block] = [Styled(f"{text(self._update.entry.domain)}: {case.stage.value}", "head")]
+        if proof is not None and not proof.complete:
+            seen = sum(finding.verdict.value == "visible" for finding in proof.findings)
+            lines.append(Styled(f"  visible in {seen} of {len(proof.findings)} places"))
+        if case.why:
+            lines.append(Styled(f"  {case.why}"))
+        if decision.until > time.time():
+            lines.append(Styled(f"  next look in {span(decision.until - time.time())}, at {clock(decision.until, time.time())}", "quiet"))
+        return Text.from_ansi(self._terminal.rendered(lines, sys.stderr).rstrip("\n"))
+
+
+def run[T](main: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine to its end. Ctrl-C and SIGTERM cancel it, so that what is open is closed, and raise `Interrupted`."""
+    import asyncio
+
+    async def guarded() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        with suppress(NotImplementedError):  # Windows has no SIGTERM to handle
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await main
+
+    try:
+        return asyncio.run(guarded())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise interrupted() from None
