@@ -418,6 +418,15 @@ def test_a_write_that_does_not_say_that_it_was_done(fake: FakeNamecheap, provide
         provider.write(_whole(before))
 
 
+def test_a_write_that_is_answered_for_another_domain(fake: FakeNamecheap, provider: NamecheapProvider, server: Server) -> None:
+    """`BadAnswer` to a write becomes `OutcomeUnknown` (the kit's `test_a_bad_answer_to_an_edit_is_not_known`)."""
+    fake.add_zone("example.com", [A])
+    before = read(provider)
+    server.faults.add(answer('<DomainDNSSetHostsResult Domain="example.org" IsSuccess="true" />'))
+    with pytest.raises(BadAnswer, match="is not about"):
+        provider.write(_whole(before))
+
+
 def test_a_domain_takes_four_calls_and_two_when_nothing_is_to_do(
     fake: FakeNamecheap, provider: NamecheapProvider, server: Server, wire: HttpWire
 ) -> None:
