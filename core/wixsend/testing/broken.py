@@ -24,7 +24,52 @@ from wixsend.testing.example.sandbox import ExampleHost, ExampleRRsetHost, Examp
 from wixsend.testing.example.variants import RRSET, ZONE, RRsetExample, ZoneExample
 from wixsend.testing.fakes import FakeHost
 
-__all__ = ["BROKEN", "Broken"]
+__all__ = [
+    "BROKEN",
+    "AnswersForOthers",
+    "AsksTwice",
+    "BelievesAnyAnswer",
+    "BelievesInEmptyZones",
+    "Broken",
+    "BypassesTheWire",
+    "CallsTheUnknownRejected",
+    "ComparesAsText",
+    "CutsBigZones",
+    "DoesNothing",
+    "DoublesTheZone",
+    "DropsARow",
+    "FollowsRedirects",
+    "ForgetsSettings",
+    "ForgetsTheRest",
+    "ForgetsToWait",
+    "GivesUpOnPages",
+    "HidesMasks",
+    "HidesThatItWritesZones",
+    "HoldsEverything",
+    "IgnoresPages",
+    "IgnoresTtlLimits",
+    "LeaksInErrors",
+    "LeaksInLogs",
+    "LeaksInRepr",
+    "LeaksInUrls",
+    "LeavesOutTypes",
+    "LosesFinalDots",
+    "LowersText",
+    "MakesRowsAnew",
+    "MatchesBySubstring",
+    "MatchesBySuffix",
+    "MergesTwins",
+    "MistakesCredentials",
+    "NeedsARecord",
+    "OverrulesTheWire",
+    "ReadsItsOwnTypes",
+    "Remembers",
+    "RemovesByOwner",
+    "RemovesFirst",
+    "RetriesBlindly",
+    "RetriesQuestions",
+    "SwallowsConflicts",
+]
 
 
 @dataclass(frozen=True, slots=True)
