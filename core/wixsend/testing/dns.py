@@ -41,20 +41,10 @@ type Published = Callable[[str], Iterable[Record]]
 type Glue = Callable[[Name, Name], list[RRset]]
 """Addresses of a host, as far as the servers of an apex add them to a referral."""
 
-type FaultKind = Literal[
-    "drop",
-    "drop-udp",
-    "delay",
-    "servfail",
-    "refuse",
-    "lame",
-    "truncate",
-    "no-edns",
-    "garbage",
-    "wrong-id",
-    "wrong-question",
-    "wrong-source",
-]
+type FaultKind = (
+    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "lame", "no-aa", "truncate", "no-edns"]
+    | Literal["garbage", "wrong-id", "wrong-question", "wrong-source"]
+)
 
 ROOT = dns.name.root
 ROOT_SERVER = "a.root-servers.net"
@@ -83,10 +73,11 @@ class Query:
 class DnsFault:
     """Something that goes wrong at `server` (host name or address; any when empty) for `name` and `rtype` (any when `None`).
 
-    drop: no answer; drop-udp: none over UDP; delay: `seconds` late; lame: an answer without authority, as from a server
-    that does not know the zone; truncate: TC and nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage,
-    wrong-id, wrong-question, wrong-source: answers that a client must not believe, each followed by silence. `times` is how
-    often it still happens, `None` always.
+    drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; lame: an answer
+    without authority, as from a server that does not know the zone; no-aa: the right one without AA, as from a cache;
+    truncate: TC and nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question,
+    wrong-source: answers that a client must not believe, each followed by silence. `times` is how often it still happens,
+    `None` always.
     """
 
     kind: FaultKind
@@ -598,7 +589,7 @@ class SandboxDns:
             self.errors.append(error)
             found = _Answer(dns.rcode.SERVFAIL, aa=False)
         response.set_rcode(found.rcode)
-        response.flags |= dns.flags.AA if found.aa else 0
+        response.flags |= dns.flags.AA if found.aa and kind != "no-aa" else 0
         response.answer, response.authority, response.additional = found.answer, found.authority, found.additional
         if kind == "wrong-id":
             response.id ^= 1
@@ -619,6 +610,8 @@ class SandboxDns:
                 return _Answer(dns.rcode.SERVFAIL, aa=False)
             case "refuse":
                 return _Answer(dns.rcode.REFUSED, aa=False)
+            case "deny":
+                return _Answer(dns.rcode.NXDOMAIN)
             case "lame":
                 root = _rrset(ROOT, 3600, "NS", [ROOT_SERVER + "."])
                 return _Answer(aa=False, authority=[root])
