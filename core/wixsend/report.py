@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wixsend.locate import Located
     from wixsend.plugins import Row
     from wixsend.provider import ProviderPlugin
-    from wixsend.verdict import Proof
+    from wixsend.verdict import Finding, Proof
 
 if TYPE_CHECKING:
     from wixsend.guard import Objection
@@ -97,9 +97,10 @@ def plan_lines(plan: Plan) -> list[Block]:
         shown = _zone_line(line.record, wide)
         blocks.append(Styled(f"{line.mark} {shown}", style, turn=2 + len(shown) - len(line.record.rdata)))
         if line.note:
-            blocks.append(Styled(f"    ; {line.note}", style))
-        if line.mark in (Mark.CONFLICT, Mark.KEPT):
-            blocks.extend(Styled(f"    ; there now: {found.rtype} {found.rdata}", style) for found in line.found)
+            kept = "; it is kept, and this record left out" if line.record in plan.kept else ""
+            blocks.append(Styled(f"    ; {line.note}{kept}", style))
+        hidden = [found for found in line.found if line.mark is not Mark.RIGHT and found.rdata not in line.note]
+        blocks.extend(Styled(f"    ; there now: {found.rtype} {found.rdata}", style) for found in hidden)
     if plan.untouched is not None:
         stay = "stays as it is" if plan.untouched == 1 else "stay as they are"
         blocks.append(Styled(f"  ; {count(plan.untouched, 'other record')} {stay}"))
@@ -262,17 +263,7 @@ _VERDICTS: Mapping[str, str] = {
 
 def proof_lines(proof: "Proof") -> list[Block]:
     """Each wanted record at each server, what is held against it, and what to do."""
-    rows: list[tuple[str, str, str, Styled]] = []
-    last = ""
-    for finding in proof.findings:
-        name = text(finding.record.owner)
-        word = finding.verdict.value.replace("-", " ") + (
-            "" if finding.holds or finding.verdict.value in ("visible", "not-asked") else " (set aside)"
-        )
-        rows.append(
-            ("" if name == last else name, finding.server, finding.kind.value, Styled(word, _VERDICTS.get(finding.verdict.value, "bad")))
-        )
-        last = name
+    rows = [(text(f.record.owner), f.server, f.kind.value, _verdict(f)) for f in proof.findings]
     steps = {f.sentence: f.next_step for f in proof.findings if f.holds and f.next_step}
     return [
         Table(("record", "server", "kind", "says"), rows),
@@ -281,6 +272,12 @@ def proof_lines(proof: "Proof") -> list[Block]:
         *(line for sentence, step in steps.items() for line in (Styled(f"  {sentence}"), Styled(f"    next: {step}"))),
         *(Styled(f"  warning: {warning}", "warn") for warning in proof.warnings),
     ]
+
+
+def _verdict(finding: "Finding") -> Styled:
+    """The verdict in words; a server that does not answer and no longer holds the proof back was set aside."""
+    aside = finding.verdict.value in ("lame", "unreachable") and not finding.holds
+    return Styled(finding.verdict.value.replace("-", " ") + (" (set aside)" if aside else ""), _VERDICTS.get(finding.verdict.value, "bad"))
 
 
 def proof_json(proof: "Proof") -> dict[str, Any]:
