@@ -28,7 +28,29 @@ from wixsend.flow import Times
 from wixsend.plan import Dmarc
 from wixsend.redact import is_reference
 
-__all__ = ["Config", "Flag", "Setting", "SettingPath", "Settings", "json_schema", "load"]
+__all__ = [
+    "ENVIRONMENT",
+    "FILE_NAME",
+    "Account",
+    "BaseUrl",
+    "Config",
+    "Dns",
+    "Flag",
+    "Http",
+    "Listed",
+    "Paired",
+    "Policy",
+    "Seconds",
+    "Setting",
+    "SettingPath",
+    "Settings",
+    "State",
+    "Text",
+    "Wix",
+    "WixAccess",
+    "json_schema",
+    "load",
+]
 
 FILE_NAME = "wixsend.toml"
 

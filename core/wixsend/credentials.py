@@ -26,7 +26,7 @@ from wixsend.errors import ConfigError, CredentialsMissing, PluginBroken
 from wixsend.provider import CredentialField, Credentials, ProviderPlugin
 from wixsend.redact import Redactor, is_reference
 
-__all__ = ["Account", "Accounts", "Secrets", "Written", "base_url_variable"]
+__all__ = ["Account", "Accounts", "PluginSource", "Secrets", "Written", "base_url_variable"]
 
 _COMMAND_SECONDS = 60.0
 """How long a program may take to print a secret: a person may have to unlock something."""

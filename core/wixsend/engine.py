@@ -57,7 +57,7 @@ from wixsend.sending import WixDomain, WixStatus
 from wixsend.survey import Approve, Order, Surveyor, objected
 from wixsend.verdict import Delegation, Proof
 
-__all__ = ["Engine", "Preview", "Update"]
+__all__ = ["Engine", "Preview", "Update", "Watch"]
 
 _SLICE = 5.0
 """The longest sleep in one piece, in seconds: a clock that jumps, or a machine that slept, is noticed after it."""

@@ -29,7 +29,7 @@ from wixsend.verdict import Delegation, Kind, NameServer, Outcome, Proof, Seen, 
 if TYPE_CHECKING:
     import dns.message
 
-__all__ = ["REGISTRY_SUFFIXES", "ROOTS", "Dns", "DnsSettings", "dmarc_policy"]
+__all__ = ["REGISTRY_SUFFIXES", "ROOT", "ROOTS", "Dns", "DnsSettings", "dmarc_policy"]
 
 ROOTS: tuple[str, ...] = (
     *("198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "192.203.230.10", "192.5.5.241", "192.112.36.4"),

@@ -13,19 +13,7 @@ from typing import Literal
 from wixsend.names import Name, ancestors, text, wildcards_over
 from wixsend.records import WHOLE, Record, Snapshot, multiset
 
-__all__ = [
-    "Change",
-    "Dmarc",
-    "DmarcAbove",
-    "Edit",
-    "Line",
-    "Mark",
-    "Plan",
-    "Wanted",
-    "plan",
-    "plan_restore",
-    "plan_undo",
-]
+__all__ = ["Change", "Dmarc", "DmarcAbove", "Drift", "Edit", "Line", "Mark", "Plan", "Wanted", "drift", "plan", "plan_restore", "plan_undo"]
 
 
 @dataclass(frozen=True, slots=True)

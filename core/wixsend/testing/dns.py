@@ -33,7 +33,7 @@ from wixsend.lookup import DnsSettings
 from wixsend.names import Name, absolute, ancestors, text
 from wixsend.records import Record
 
-__all__ = ["DnsFault", "FaultKind", "Published", "Query", "SandboxDns"]
+__all__ = ["ROOT", "ROOT_SERVER", "SUFFIXES", "DnsFault", "FaultKind", "Glue", "Published", "Query", "SandboxDns"]
 
 type Published = Callable[[str], Iterable[Record]]
 """What a host holds for an apex (lower case, no final dot), SOA and apex NS aside. Called from the DNS thread, too, at any moment."""

@@ -16,7 +16,7 @@ from wixsend.names import Name, absolute, relative_text, text
 from wixsend.records import Record
 from wixsend.testing.fakes import Request, Response
 
-__all__ = ["SCOPES", "FakeDomain", "FakeSite", "FakeWix", "HostNames"]
+__all__ = ["MANAGE", "READ", "SCOPES", "FakeDomain", "FakeSite", "FakeWix", "HostNames", "Refusal"]
 
 type HostNames = Literal["absolute", "relative", "dotted", "upper"]
 """How `hostName` is written [?] (§7): `sg.example.com`, `sg`, `sg.example.com.`, `SG.EXAMPLE.COM`."""

@@ -11,7 +11,20 @@ from typing import Any
 
 from wixsend import Fragile, Name, Record, absolute, relative_text, text, txt_rdata, txt_text
 
-__all__ = ["DEFAULT_TTL", "MAX_HOSTS", "MAX_TTL", "MIN_TTL", "TYPES", "Row", "form_of", "fragile", "is_true", "new_row", "record_of"]
+__all__ = [
+    "DEFAULT_TTL",
+    "MAX_HOSTS",
+    "MAX_TTL",
+    "MIN_TTL",
+    "TYPES",
+    "Row",
+    "form_of",
+    "fragile",
+    "is_true",
+    "mail_setting_for",
+    "new_row",
+    "record_of",
+]
 
 type Row = Mapping[str, Any]
 
