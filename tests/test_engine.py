@@ -190,6 +190,24 @@ async def test_wix_insisting_on_dmarc_is_said_after_two_tries(world: World) -> N
     assert again.case.stage is Stage.DONE
 
 
+async def test_another_word_on_dmarc_takes_a_waiting_case_up_again(world: World) -> None:
+    world.wix.requires_dmarc = True
+    world.add("example.com", "cloudflare", OTHERS)
+    waiting = await world.run("example.com").authenticate(wait=False)
+    assert waiting.case.stage is Stage.PROVING
+    entry = await world.run("example.com", dmarc="replace").authenticate(wait=False)
+    assert entry.case.stage is Stage.DONE
+    assert not entry.case.kept
+
+
+async def test_a_host_that_was_unknown_is_written_to_once_a_person_names_it(world: World) -> None:
+    world.wix.add_domain("example.com")
+    world.hosts["cloudflare"].add_zone("example.com")
+    world.dns.add_zone("example.com", ("ns1.vanity.net", "ns2.vanity.net"), world.hosts["cloudflare"].published)
+    assert (await world.run("example.com").authenticate(wait=False)).case.stage is Stage.PROVING
+    assert (await world.run("example.com", provider="cloudflare").authenticate()).case.stage is Stage.DONE
+
+
 async def test_a_zone_at_nobody_we_know_is_watched_until_a_person_added_the_records(world: World) -> None:
     world.wix.add_domain("example.com")
     held: list[Record] = []

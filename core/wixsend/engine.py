@@ -146,7 +146,7 @@ class Engine:
         order = self._order
         with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
             entry = self._journal.open_case(order.site, order.domain.name)
-            if EFFECTS[entry.case.stage] is Effect.REST:
+            if self._begins_anew(entry.case):
                 entry = self._append(entry, Reopened())
             while True:
                 decision = decide(entry.case, self._outside.now(), self._times)
@@ -172,6 +172,17 @@ class Engine:
         """The proof in DNS alone, of these records."""
         delegation = await self._locator.delegation(self._order.domain.name)
         return await self._outside.dns.prove(records, delegation)
+
+    def _begins_anew(self, case: Case) -> bool:
+        """True for a case that has ended, or that this order makes another one: what was kept may go now, or another host is named.
+
+        A case that nobody here could write for is looked at anew too: a plugin or an account may have come since.
+        """
+        if EFFECTS[case.stage] is Effect.REST or case.stage is Stage.FOLLOWING:
+            return True
+        if case.stage not in (Stage.PROVING, Stage.AUTHENTICATING):
+            return False
+        return not case.provider or bool(case.kept and self._order.dmarc == "replace") or self._order.provider not in ("", case.provider)
 
     # -- one hop -------------------------------------------------------------------------------------------------------
 

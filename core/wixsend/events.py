@@ -232,7 +232,7 @@ class Stopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class Reopened(Event):
-    """A person runs the command again on a case that had ended."""
+    """A person runs the command again on a case that had ended, or with another word on what may be done: begin with Wix again."""
 
     code = "reopened"
 

@@ -97,7 +97,12 @@ EFFECTS: Mapping[Stage, Effect] = {
 }
 """What is done at each stage, once its time has come."""
 
-_ANYWHERE: Mapping[type[Event], Stage | None] = {Stopped: Stage.STOPPED, Undone: Stage.UNDONE, Stumbled: None}
+_ANYWHERE: Mapping[type[Event], Stage | None] = {
+    Stopped: Stage.STOPPED,
+    Undone: Stage.UNDONE,
+    Reopened: Stage.ASKING,
+    Stumbled: None,
+}
 _ENDED: Mapping[type[Event], Stage | None] = {Reopened: Stage.ASKING, Undone: Stage.UNDONE}
 _ASKED: Mapping[type[Event], Stage | None] = {
     WixGenerating: Stage.GENERATING,
