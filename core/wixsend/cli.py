@@ -346,6 +346,42 @@ def test(run: _Run, /, name: str, domains: tuple[str, ...]) -> int:
     return run.do(lambda session, terminal: listing.providers_test(session, terminal, name, domains))
 
 
+@cli.command(short_help="See the main job at work, on this machine alone.")
+@_pass_run
+def demo(run: _Run, /) -> int:
+    """See the main job at work on the sandbox: over all installed DNS hosts at once, in under 20 seconds.
+
+    Wix, the hosts and DNS are fakes on this machine that speak the vendors' own HTTP. No account is touched, nothing leaves this machine.
+
+    \b
+    Example:
+      wixsend demo
+    """
+    from wixsend import demo as sandboxed
+    from wixsend.terminal import run as run_to_its_end
+
+    return run_to_its_end(sandboxed.demo(run.terminal()))
+
+
+@cli.command(short_help="Keep the sandbox up, to try things on.")
+@click.argument("domains", nargs=-1, metavar="[DOMAIN[=HOST]]...")
+@click.option("--delay", type=click.FloatRange(0), default=1.0, show_default=True, help="Seconds by which name servers lag.")
+@_json_option
+@_pass_run
+def sandbox(run: _Run, /, domains: tuple[str, ...], delay: float) -> int:
+    """Keep the sandbox up on this machine until Ctrl-C, and print the environment that points wixsend (or anything else) at it.
+
+    \b
+    Example:
+      wixsend sandbox > sandbox.env &
+      . ./sandbox.env && wixsend authenticate atelier.example
+      wixsend sandbox shop.example=godaddy
+    """
+    from wixsend import demo as sandboxed
+
+    return sandboxed.sandbox(run.terminal(), domains, delay)
+
+
 @cli.command(short_help="Show every setting, and where it comes from.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of wixsend.toml.")
 @_json_option

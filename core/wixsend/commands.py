@@ -12,7 +12,7 @@ from wixsend.engine import Engine
 from wixsend.errors import BadDomain, ConfigError, NotVisible, Refused, WixError
 from wixsend.flow import EFFECTS, Effect, Stage
 from wixsend.journal import Entry
-from wixsend.layout import Block, Styled
+from wixsend.layout import Block, Styled, count
 from wixsend.locate import Located
 from wixsend.mend import Mender
 from wixsend.names import Name, SendingDomain, absolute, text
@@ -143,7 +143,9 @@ async def undo(session: Session, terminal: Terminal, written: str, consent: Cons
         warning = f"{domain.ascii} is AUTHENTICATED: without these records Wix can no longer sign its mail."
     mender = Mender(order, session, session.journal, session.config.times)
     done = await mender.undo(_approval(terminal, yes=yes, warning=warning))
-    said = "undone: what wixsend wrote is gone" if done.edit else "nothing was left to take back"
+    gone, back = len(done.edit.removes), len(done.edit.adds)
+    put_back = f", {count(back, 'record')} put back" if back else ""
+    said = f"undone: {count(gone, 'record')} removed{put_back}" if done.edit else "nothing was left to take back"
     _show_done(terminal, done, said)
     return 0
 
@@ -152,7 +154,7 @@ def _show_done(terminal: Terminal, done: Plan, said: str) -> None:
     if terminal.json:
         terminal.result(report.plan_json(done))
     else:
-        terminal.show([*report.plan_lines(done), Styled(said, "good")])
+        terminal.show([Styled(said, "good")])
 
 
 async def restore(session: Session, terminal: Terminal, number: int, names: Sequence[str], *, yes: bool) -> int:

@@ -220,7 +220,7 @@ def kept_lines(kept: Sequence[Record]) -> list[Block]:
     """What is left out on purpose."""
     return [
         Styled(
-            f"Not among them: {text(record.owner)}, because a DMARC policy is there already and is kept (--dmarc replace adds it).", "quiet"
+            f"Not among them: {text(record.owner)}, because a DMARC policy holds already and is kept (--dmarc replace adds it).", "quiet"
         )
         for record in kept
     ]
@@ -342,6 +342,10 @@ def case_lines(entry: "Entry", now: float) -> list[Block]:
     if case.provider:
         account = f", account {case.account}" if case.account else ""
         blocks.append(Styled(f"  zone {text(case.apex)} at {case.provider}{account}"))
+    if case.written:
+        added = sum(len(change.add) for change in case.written)
+        kept = "".join(f"; {text(record.owner)} kept as it is" for record in case.kept)
+        blocks.append(Styled(f"  {count(added, 'record')} added by wixsend{kept}"))
     if case.stop is not None:
         blocks += [Styled(f"  {line}") for line in case.stop.happened.splitlines()]
         blocks += [Styled(f"  next: {case.stop.next_step}")] if case.stop.next_step else []
@@ -543,8 +547,8 @@ def backup_json(backup: "Backup") -> dict[str, Any]:
 def config_lines(config: "Config") -> list[Block]:
     """`wixsend config`: every value that somebody set, and where; secrets never."""
     files = [Styled(f"read: {path}", "quiet") for path in config.files] or [Styled("no wixsend.toml was found", "quiet")]
-    rows = [(".".join(setting.path), setting.shown, setting.origin) for setting in config.set.values()]
-    table: list[Block] = [Table(("setting", "value", "from"), rows)] if rows else [Styled("Nothing is set; everything has its default.")]
+    rows = [(".".join(setting.path), setting.origin, setting.shown) for setting in config.set.values()]
+    table: list[Block] = [Table(("setting", "from", "value"), rows)] if rows else [Styled("Nothing is set; everything has its default.")]
     return [*files, Styled(""), *table, *(Styled(f"warning: {notice}", "warn") for notice in config.notices)]
 
 

@@ -35,7 +35,7 @@ class Terminal:
     def __init__(self, redactor: Redactor, *, json: bool = False) -> None:
         self.json = json
         self.interactive = sys.stdin.isatty() and sys.stderr.isatty()
-        self._redactor = redactor
+        self.redactor = redactor
 
     def show(self, blocks: Sequence[Block]) -> None:
         """Print a result for a person."""
@@ -61,7 +61,7 @@ class Terminal:
         """Ask on stderr; anything but a yes is a no. Raises `Interrupted` for Ctrl-C and SIGTERM, also inside a running event loop."""
         with _default_signals():
             try:
-                sys.stderr.write(self._redactor.clean(f"{question} [y/N] "))
+                sys.stderr.write(self.redactor.clean(f"{question} [y/N] "))
                 sys.stderr.flush()
                 answer = sys.stdin.readline()
             except KeyboardInterrupt:
@@ -73,7 +73,7 @@ class Terminal:
         """The blocks as they are printed to this stream."""
         terminal = stream.isatty()
         colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return render(blocks, shutil.get_terminal_size().columns if terminal else None, colour, self._redactor.clean)
+        return render(blocks, shutil.get_terminal_size().columns if terminal else None, colour, self.redactor.clean)
 
     def _print(self, blocks: Sequence[Block], stream: IO[str]) -> None:
         stream.write(self.rendered(blocks, stream))
@@ -81,7 +81,7 @@ class Terminal:
 
     def _cleaned(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._redactor.clean(value)
+            return self.redactor.clean(value)
         if isinstance(value, dict):
             return {key: self._cleaned(item) for key, item in value.items()}
         return [self._cleaned(item) for item in value] if isinstance(value, list | tuple) else value
