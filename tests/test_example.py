@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from wixsend.testing.conformance import ProviderConformance
 from wixsend.testing.example import PLUGIN
-from wixsend.testing.example.sandbox import ExampleHost, ExampleRRsetHost, ExampleZoneHost
-from wixsend.testing.example.variants import BLOCKING, RRSET, ZONE
+from wixsend.testing.example.sandbox import ExampleHost
+from wixsend.testing.example.variants import BLOCKING, RRSET, ZONE, ExampleRRsetHost, ExampleZoneHost
 
 
 class ExampleConformance(ProviderConformance):

@@ -398,6 +398,26 @@ def config(run: _Run, /, schema: bool) -> int:
     return listing.config(run.config(), run.terminal(), schema=schema)
 
 
+@cli.command(short_help="Start a plugin for another DNS host.")
+@click.argument("name")
+@click.option("--label", metavar="COMPANY", help="The company as a person writes it.  [default: from NAME]")
+@click.option("--in", "folder", metavar="FOLDER", default=".", help="Where the new folder wixsend-NAME is made.  [default: here]")
+@_json_option
+@_pass_run
+def new_provider(run: _Run, /, name: str, label: str | None, folder: str) -> int:
+    """Make a plugin for the DNS host NAME: a distribution with a fake of the host, which passes the conformance kit as it is.
+
+    \b
+    Example:
+      wixsend new-provider acme --label "Acme DNS"
+    """
+    from pathlib import Path
+
+    from wixsend import listing
+
+    return listing.new_provider(run.terminal(), name, label or name.replace("-", " ").title(), Path(folder))
+
+
 @cli.command(short_help="Print the completion script for a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:

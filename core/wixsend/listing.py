@@ -14,11 +14,13 @@ from wixsend.names import absolute, text
 from wixsend.terminal import Terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wixsend.config import Config
     from wixsend.plugins import Plugins
     from wixsend.session import Session
 
-__all__ = ["backups", "config", "providers", "providers_show", "providers_test", "status"]
+__all__ = ["backups", "config", "new_provider", "providers", "providers_show", "providers_test", "status"]
 
 
 def status(session: "Session", terminal: Terminal, written: str | None) -> int:
@@ -134,4 +136,17 @@ def config(loaded: "Config", terminal: Terminal, *, schema: bool) -> int:
         terminal.result(report.config_json(loaded))
     else:
         terminal.show(report.config_lines(loaded))
+    return 0
+
+
+def new_provider(terminal: Terminal, name: str, label: str, parent: "Path") -> int:
+    """`wixsend new-provider NAME`: the files of a new plugin."""
+    from wixsend import scaffold
+
+    written = scaffold.new_provider(name, label, parent)
+    if terminal.json:
+        terminal.result([str(path) for path in written])
+    else:
+        terminal.show([Styled(str(path)) for path in written])
+        terminal.tell(f"Next: cd {parent / f'wixsend-{name}'}, and read its README.md.")
     return 0

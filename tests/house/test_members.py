@@ -14,7 +14,7 @@ from house.source import CORE, PROVIDERS, ROOT, imports, package, pyproject, tre
 
 PROJECT = pyproject(ROOT)["project"]
 PLUGIN_SOURCES = [path for provider in PROVIDERS for path in sorted(package(provider).rglob("*.py"))]
-EXAMPLE_SOURCES = sorted((CORE / "testing" / "example").glob("*.py"))
+EXAMPLE_SOURCES = [CORE / "testing" / "example" / name for name in ("__init__.py", "adapter.py", "sandbox.py")]
 
 by_name = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda path: path.name)
 

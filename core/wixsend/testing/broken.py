@@ -20,8 +20,8 @@ from wixsend.records import Granularity, Record, Snapshot, Zone
 from wixsend.testing.conformance import ProviderConformance
 from wixsend.testing.example import PLUGIN
 from wixsend.testing.example.adapter import ERRORS, ExampleProvider, row_of, to_row, to_zone
-from wixsend.testing.example.sandbox import ExampleHost, ExampleRRsetHost, ExampleZoneHost
-from wixsend.testing.example.variants import RRSET, ZONE, RRsetExample, ZoneExample
+from wixsend.testing.example.sandbox import ExampleHost
+from wixsend.testing.example.variants import RRSET, ZONE, ExampleRRsetHost, ExampleZoneHost, RRsetExample, ZoneExample
 from wixsend.testing.fakes import FakeHost
 
 __all__ = [

@@ -3,15 +3,12 @@
 Each request carries `Authorization: Bearer TOKEN`. Lists come in pages of 100 rows: `?page=N`, and the answer says `page`, `pages`.
 Errors are `{"error": {"code": ..., "message": ...}}` with a fitting status.
 
-    GET   /v1/zones?name=TEXT             the zones whose name contains TEXT (not only those that are named so)
-    GET   /v1/zones/ID/records?name=OWNER the rows at these owners (may be repeated), or all rows without; and `zone_settings`
-    POST  /v1/zones/ID/batch              {"delete": [ids], "create": [rows]}: all of it or nothing            RECORD
-    PATCH /v1/zones/ID/rrsets             {"rrsets": [{"name", "type", "records": rows}]}: all or nothing      RRSET
-    PUT   /v1/zones/ID/zone               {"records": rows, "zone_settings": {...}}: the zone is this, only this  ZONE
+    GET  /v1/zones?name=TEXT               the zones whose name contains TEXT (not only those that are named so)
+    GET  /v1/zones/ID/records?name=OWNER   the rows at these owners (may be repeated), or all rows without; and `zone_settings`
+    POST /v1/zones/ID/batch                {"delete": [ids], "create": [rows]}: all of it or nothing
 
 A row is `{"id", "name", "type", "data", "ttl", "comment", "flattened"}`: owners relative to the zone, names inside of data absolute
-without their final dot. Its bad habits: a row written without its `id` is a new one, with an empty comment; a PUT without
-`zone_settings` sets them back to their defaults; a flattened CNAME is stored, and the world is shown an address.
+without their final dot. A flattened CNAME is stored, and the world is shown an address.
 """
 
 import math
@@ -20,14 +17,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
-from wixsend import Granularity, Name, Record, absolute, relative_text, text
+from wixsend import Name, Record, absolute, relative_text, text
 from wixsend.testing.fakes import FakeHost, Request, Response
 
-__all__ = ["ExampleHost", "ExampleRRsetHost", "ExampleZoneHost"]
+__all__ = ["DEFAULT_SETTINGS", "ExampleHost", "acceptable", "consistent", "given"]
 
 _PAGE = 100
 _MIN_TTL, _MAX_TTL = 300, 86400
-_SETTINGS = {"mail": "none"}
+DEFAULT_SETTINGS = {"mail": "none"}
 _DATA_ENDS_IN_A_NAME = frozenset({"CNAME", "MX", "NS", "PTR", "SRV"})
 _CALLS, _SECONDS = 600, 300
 
@@ -40,12 +37,11 @@ class _Refused(Exception):
 
 
 class ExampleHost(FakeHost):
-    """Example DNS with an API for single records. `add_zone` takes `status` ("active") and `zone_settings`."""
+    """Example DNS. `add_zone` takes `status` ("active") and `zone_settings`."""
 
     name: ClassVar = "example"
     name_servers: ClassVar = ("a.ns.dns.example", "b.ns.dns.example")
     credentials: ClassVar = {"token": "exampletoken-5f2c9d417a"}
-    granularity: ClassVar = Granularity.RECORD
 
     def __init__(self, now: Callable[[], float] = time.monotonic, rate_limits: bool = False) -> None:
         super().__init__(now, rate_limits)
@@ -69,7 +65,7 @@ class ExampleHost(FakeHost):
         self._zones[name] = {
             "id": f"z{len(self._zones) + 1}",
             "status": settings.get("status", "active"),
-            "zone_settings": dict(settings.get("zone_settings", _SETTINGS)),
+            "zone_settings": dict(settings.get("zone_settings", DEFAULT_SETTINGS)),
             "records": [],
         }
         self.edit_behind(apex, add=records)
@@ -125,70 +121,31 @@ class ExampleHost(FakeHost):
         return _page(request, "records", rows) | settings
 
     def _batch(self, request: Request, ref: str) -> _Row:
-        apex, zone = self._find(ref, Granularity.RECORD)
-        body = _body(request, "delete", "create")
+        apex, zone = self._find(ref)
+        body = given(request, "delete", "create")
         rows = {row["id"]: row for row in zone["records"]}
         for row_id in body["delete"]:
             if rows.pop(row_id, None) is None:
                 raise _Refused(409, "no_such_record", f"there is no record {row_id}")
-        created = [self._new(_acceptable(row)) for row in body["create"]]
-        zone["records"] = _consistent([*rows.values(), *created], apex)
+        created = [self._new(acceptable(row)) for row in body["create"]]
+        zone["records"] = consistent([*rows.values(), *created], apex)
         return {"created": created}
-
-    def _rrsets(self, request: Request, ref: str) -> _Row:
-        apex, zone = self._find(ref, Granularity.RRSET)
-        rows = list(zone["records"])
-        for rrset in _body(request, "rrsets")["rrsets"]:
-            key = absolute(rrset["name"], apex), rrset["type"]
-            rows = [row for row in rows if (absolute(row["name"], apex), row["type"]) != key]
-            rows += [self._kept_or_new(row, zone) for row in rrset["records"]]
-        zone["records"] = _consistent(rows, apex)
-        return {"status": "done"}
-
-    def _put(self, request: Request, ref: str) -> _Row:
-        apex, zone = self._find(ref, Granularity.ZONE)
-        body = _body(request, "records")
-        zone["records"] = _consistent([self._kept_or_new(row, zone) for row in body["records"]], apex)
-        zone["zone_settings"] = dict(body.get("zone_settings", _SETTINGS))
-        return {"status": "done"}
 
     _routes: ClassVar[tuple[tuple[str, str, Callable[..., _Row]], ...]] = (
         ("GET", "/v1/zones", _list_zones),
         ("GET", "/v1/zones/([^/]+)/records", _list_records),
         ("POST", "/v1/zones/([^/]+)/batch", _batch),
-        ("PATCH", "/v1/zones/([^/]+)/rrsets", _rrsets),
-        ("PUT", "/v1/zones/([^/]+)/zone", _put),
     )
 
-    def _find(self, ref: str, granularity: Granularity | None = None) -> tuple[Name, _Row]:
-        if granularity not in (None, self.granularity):
-            raise _Refused(404, "no_route", f"this account edits by the {self.granularity}")
+    def _find(self, ref: str) -> tuple[Name, _Row]:
         for name, zone in self._zones.items():
             if zone["id"] == ref:
                 return absolute(name), zone
         raise _Refused(404, "no_such_zone", f"there is no zone {ref}")
 
-    def _kept_or_new(self, row: _Row, zone: _Row) -> _Row:
-        """A row that is held already, as it was sent: what it was not sent is forgotten."""
-        if row.get("id") in {held["id"] for held in zone["records"]}:
-            return {"comment": "", "flattened": False} | row
-        return self._new(_acceptable(row))
-
     def _new(self, row: _Row, comment: str = "") -> _Row:
         self._ids += 1
         return {"id": f"r{self._ids}", "comment": comment, "flattened": False} | row
-
-
-class ExampleRRsetHost(ExampleHost):
-    """Example DNS with an API that replaces RRsets."""
-
-    granularity: ClassVar = Granularity.RRSET
-
-
-class ExampleZoneHost(ExampleHost):
-    """Example DNS with an API that replaces zones."""
-
-    granularity: ClassVar = Granularity.ZONE
 
 
 def _page(request: Request, kind: str, rows: list[_Row]) -> _Row:
@@ -197,7 +154,8 @@ def _page(request: Request, kind: str, rows: list[_Row]) -> _Row:
     return {kind: rows[(number - 1) * _PAGE : number * _PAGE], "page": number, "pages": pages}
 
 
-def _body(request: Request, *keys: str) -> _Row:
+def given(request: Request, *keys: str) -> _Row:
+    """The body of a request, in which these keys hold lists."""
     try:
         body: _Row = request.json()
         if any(not isinstance(body[key], list) for key in keys):
@@ -207,13 +165,14 @@ def _body(request: Request, *keys: str) -> _Row:
     return body
 
 
-def _acceptable(row: _Row) -> _Row:
+def acceptable(row: _Row) -> _Row:
+    """What a new row may say of itself, within the limits."""
     if not _MIN_TTL <= row["ttl"] <= _MAX_TTL:
         raise _Refused(422, "bad_ttl", f"TTLs are {_MIN_TTL} to {_MAX_TTL} seconds")
     return {"name": row["name"], "type": row["type"], "data": row["data"], "ttl": row["ttl"]}
 
 
-def _consistent(rows: list[_Row], apex: Name) -> list[_Row]:
+def consistent(rows: list[_Row], apex: Name) -> list[_Row]:
     """The rows, unless a CNAME would stand beside something else (RFC 1034, 3.6.2)."""
     owners: dict[Name, list[_Row]] = {}
     for row in rows:

@@ -1,8 +1,15 @@
-"""Example DNS for accounts that edit by the RRset or by the zone, and over a blocking client: the other shapes that a plugin can have."""
+"""Example DNS for accounts that edit by the RRset or by the zone, and over a blocking client: the other shapes that a plugin can have.
+
+    PATCH /v1/zones/ID/rrsets   {"rrsets": [{"name", "type", "records": rows}]}: all of it or nothing
+    PUT   /v1/zones/ID/zone     {"records": rows, "zone_settings": {...}}: from now on the zone is this, and only this
+
+The bad habits of these two: a row written without its `id` is a new one, with an empty comment; what a row is not sent with is forgotten;
+a PUT without `zone_settings` sets them back to their defaults.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from wixsend import (
     WHOLE,
@@ -21,8 +28,10 @@ from wixsend import (
 )
 from wixsend.testing.example import PLUGIN
 from wixsend.testing.example.adapter import ERRORS, ExampleProvider, row_of, to_record, to_row, to_zone
+from wixsend.testing.example.sandbox import DEFAULT_SETTINGS, ExampleHost, acceptable, consistent, given
+from wixsend.testing.fakes import Request
 
-__all__ = ["BLOCKING", "RRSET", "ZONE", "BlockingExample", "RRsetExample", "ZoneExample"]
+__all__ = ["BLOCKING", "RRSET", "ZONE", "BlockingExample", "ExampleRRsetHost", "ExampleZoneHost", "RRsetExample", "ZoneExample"]
 
 
 def _rows(records: Sequence[Record], apex: Name) -> list[dict[str, Any]]:
@@ -104,6 +113,42 @@ class BlockingExample:
         response = self._http.request(method, path, **options)
         response.raise_for_status()
         return response.json()
+
+
+class _Replacing(ExampleHost):
+    def _kept_or_new(self, row: dict[str, Any], zone: dict[str, Any]) -> dict[str, Any]:
+        if row.get("id") in {held["id"] for held in zone["records"]}:
+            return {"comment": "", "flattened": False} | row
+        return self._new(acceptable(row))
+
+
+class ExampleRRsetHost(_Replacing):
+    """The fake of Example DNS with an API that replaces RRsets."""
+
+    def _rrsets(self, request: Request, ref: str) -> dict[str, Any]:
+        apex, zone = self._find(ref)
+        rows = list(zone["records"])
+        for rrset in given(request, "rrsets")["rrsets"]:
+            key = absolute(rrset["name"], apex), rrset["type"]
+            rows = [row for row in rows if (absolute(row["name"], apex), row["type"]) != key]
+            rows += [self._kept_or_new(row, zone) for row in rrset["records"]]
+        zone["records"] = consistent(rows, apex)
+        return {"status": "done"}
+
+    _routes: ClassVar = (*ExampleHost._routes[:2], ("PATCH", "/v1/zones/([^/]+)/rrsets", _rrsets))
+
+
+class ExampleZoneHost(_Replacing):
+    """The fake of Example DNS with an API that replaces zones."""
+
+    def _put(self, request: Request, ref: str) -> dict[str, Any]:
+        apex, zone = self._find(ref)
+        body = given(request, "records")
+        zone["records"] = consistent([self._kept_or_new(row, zone) for row in body["records"]], apex)
+        zone["zone_settings"] = dict(body.get("zone_settings", DEFAULT_SETTINGS))
+        return {"status": "done"}
+
+    _routes: ClassVar = (*ExampleHost._routes[:2], ("PUT", "/v1/zones/([^/]+)/zone", _put))
 
 
 RRSET = replace(PLUGIN, opens=RRsetExample, granularity=Granularity.RRSET)
