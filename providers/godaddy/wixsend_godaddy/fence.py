@@ -304,12 +304,13 @@ def _json(body: bytes) -> Any:
 def _error(verb: str, response: "httpx.Response") -> GoDaddyError:
     answer = _json(response.content)
     fields = _field(answer, "fields")
+    fields = fields if isinstance(fields, list) else []
     return GoDaddyError(
         verb,
         response.status_code,
         _words(answer, "code"),
         _words(answer, "message"),
-        tuple((_words(f, "path"), _words(f, "code"), _words(f, "message")) for f in fields) if isinstance(fields, list) else (),
+        tuple((_words(f, "path"), _words(f, "code"), _words(f, "message")) for f in fields if isinstance(f, dict)),
         _seconds(_field(answer, "retryAfterSec")) or _seconds(response.headers.get("retry-after")),
     )
 
