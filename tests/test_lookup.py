@@ -145,6 +145,26 @@ async def test_name_servers_that_are_in_each_others_zones_end_the_walk(sandbox: 
     sandbox.add_zone("two.net", ("ns.one.org",))
     found = await discover(sandbox, "one.org")
     assert found.servers == (NameServer(absolute("ns.two.net")),)
+    assert len(sandbox.queries) < 10
+
+
+async def test_addresses_are_believed_only_from_the_zone_that_the_host_is_in(sandbox: SandboxDns) -> None:
+    sandbox.add_zone("example.org", ("ns1.host.com", "ns1.host.org"))
+    sandbox.add_fault(DnsFault("stray-glue", server="a.nic.org"))
+    found = await discover(sandbox, "example.org")
+    assert found.servers == (
+        NameServer(absolute("ns1.host.com"), sandbox.add_name_server("ns1.host.com")),
+        NameServer(absolute("ns1.host.org"), ("198.51.100.66",)),
+    )
+
+
+async def test_a_silent_server_does_not_keep_the_next_one_waiting(zone: SandboxDns) -> None:
+    """Long before the time-out of the first the second is asked."""
+    zone.add_fault(DnsFault("drop", server=NS[0]))
+    dns = asker(zone, timeout=120.0)
+    for name in ("a", "b", "c"):
+        assert await asyncio.wait_for(dns.records_at(await dns.delegation(DOMAIN), absolute(name, DOMAIN), ("A",)), 60) == ()
+    assert zone.queries_at(NS[0])
 
 
 @pytest.mark.parametrize(
@@ -253,6 +273,8 @@ async def test_the_soa_tells_for_how_long_a_no_is_remembered(zone: SandboxDns) -
     soa = await dns.soa(await discover(zone, "example.com"))
     assert soa is not None and (soa.serial, soa.ttl, soa.minimum, soa.negative_ttl) == (1, 3600, 120, 120)
     assert await dns.soa(await discover(zone, "bare.com")) is None
+    stale = Delegation(absolute("eu.example.com"), DOMAIN, (await discover(zone, "example.com")).servers)
+    assert await dns.soa(stale) is None
 
 
 async def test_questions_to_a_zone_whose_servers_are_silent_are_an_error(zone: SandboxDns) -> None:
@@ -302,6 +324,15 @@ async def test_an_inherited_policy_is_found_through_aliases_at_the_zones_own_ser
     policies[:] = [Record(policies[0].owner, "TXT", '"v=DMARC1; p=none"')]
     assert await dns.dmarc_above(sender, found) is None
     assert zone.queries_at() == []
+
+
+async def test_a_registry_does_not_speak_for_those_below_it_unless_it_says_so(zone: SandboxDns) -> None:
+    policies = [Record(absolute("_dmarc.com"), "TXT", '"v=DMARC1; p=reject"')]
+    zone.add_zone("com", ("a.nic.com",), lambda _apex: policies)
+    found, dns = await discover(zone, "example.com"), asker(zone)
+    assert await dns.dmarc_above(DOMAIN, found) is None
+    policies[:] = [Record(absolute("_dmarc.com"), "TXT", '"v=DMARC1; p=reject; psd=y"')]
+    assert await dns.dmarc_above(DOMAIN, found) == DmarcAbove(absolute("_dmarc.com"), "reject")
 
 
 async def test_an_alias_that_loops_is_no_policy(zone: SandboxDns, held: list[Record]) -> None:
@@ -426,6 +457,14 @@ async def test_the_classic_ways_to_be_missing_are_told_apart(zone: SandboxDns, h
     assert zone.queries_at() == []
 
 
+async def test_what_masks_a_record_is_looked_for_where_it_is(zone: SandboxDns, held: list[Record]) -> None:
+    zone.lag(NS[0], 60)
+    found = await discover(zone, "example.com")
+    held.append(Record(S1.owner, "A", "192.0.2.7"))
+    proof = await asker(zone).prove([S1], found)
+    assert [finding.verdict for finding in first_hand(proof)] == [Verdict.ABSENT, Verdict.MASKED]
+
+
 async def test_a_right_answer_from_a_wildcard_is_visible(zone: SandboxDns, held: list[Record]) -> None:
     held.append(cname("*._domainkey.example.com", S1.rdata))
     assert (await asker(zone).prove([S1], await discover(zone, "example.com"))).complete
@@ -500,11 +539,13 @@ async def test_truncation_old_servers_and_lateness_are_got_over(zone: SandboxDns
     assert {way for _server, way in ways} == ({"udp", "tcp"} if kind == "truncate" else {"udp"})
 
 
-@pytest.mark.parametrize("address", ["127.0.0.53", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.53", "10.1.2.3", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1", "2002:a00:1::1", "224.0.0.1"]
+)
 async def test_addresses_inside_somebodys_network_are_not_asked(zone: SandboxDns, held: list[Record], address: str) -> None:
     held.append(S1)
     zone.add_name_server("ns2.host.com", (address,), reachable=False)
-    dns = asker(zone)
+    dns = asker(zone, ipv6=True)
     found = await dns.delegation(DOMAIN)
     proof = await dns.prove([S1], found)
     assert dns.queries[address] == 0 and proof.complete
@@ -528,6 +569,18 @@ async def test_every_address_of_a_server_is_asked(zone: SandboxDns, held: list[R
     proof = await dns.prove([S1], await dns.delegation(DOMAIN))
     assert {finding.server for finding in first_hand(proof)} >= {"ns1.host.com (192.0.2.77)", "ns1.host.com (2001:db8::77)"}
     assert proof.complete
+
+
+async def test_ipv6_addresses_are_passed_over_without_a_route(zone: SandboxDns, held: list[Record]) -> None:
+    held.append(S1)
+    v4 = zone.add_name_server("ns1.host.com")
+    zone.add_name_server("ns1.host.com", (*v4, "2001:500::53"), reachable=False)
+    zone.add_name_server("ns2.host.com", ("2001:500::54",), reachable=False)
+    dns = asker(zone, ipv6=False)
+    proof = await dns.prove([S1], await dns.delegation(DOMAIN))
+    assert [finding.server for finding in first_hand(proof)] == [f"ns1.host.com ({v4[0]})", "ns2.host.com (2001:500::54)"]
+    assert "cannot be reached from here" in first_hand(proof)[1].sentence
+    assert not [address for address in dns.queries if address.startswith("2001:500:")]
 
 
 async def test_a_server_without_address_is_named_and_set_aside(zone: SandboxDns, held: list[Record]) -> None:

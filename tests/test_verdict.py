@@ -135,6 +135,8 @@ def test_each_answer_of_an_authoritative_server_has_its_verdict(case: str) -> No
 def test_a_server_that_still_has_the_former_record_is_behind_and_not_wrong() -> None:
     seen = [at("ns1", S1, Outcome.ANSWER, ELSEWHERE)]
     assert verdicts(judge([S1], seen, APEX, former=[ELSEWHERE]).findings) == [Verdict.OLD]
+    both = [at("ns1", S1, Outcome.ANSWER, ELSEWHERE, S1)]
+    assert verdicts(judge([S1], both, APEX, former=[ELSEWHERE]).findings) == [Verdict.WRONG_TARGET]
 
 
 def test_a_delegation_below_the_apex_does_no_harm_once_its_servers_show_the_record() -> None:

@@ -154,6 +154,7 @@ class Dns(_Section):
     timeout: Seconds | None = Field(default=None, description="of one try of a question")
     tries: int | None = Field(default=None, ge=1, description="how often a server that stays silent is asked")
     private_servers: bool | None = Field(default=None, description="also ask name servers whose addresses are not on the public internet")
+    ipv6: bool | None = Field(default=None, description="ask IPv6 addresses; where it is not said, as this machine has a route")
     in_flight: int | None = Field(default=None, ge=1, description="how many questions may be open at once")
     per_server: int | None = Field(default=None, ge=1, description="how many of them at one server")
 

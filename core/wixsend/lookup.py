@@ -49,7 +49,7 @@ REGISTRY_SUFFIXES: frozenset[Name] = frozenset(
 """Suffixes of two labels that registries delegate under. Only used to say that a domain is not registered, never to find a zone."""
 
 ROOT = dns.name.root
-_HEDGE = 0.4
+_HEDGE = 0.25
 _REMEMBERED = 300.0
 _PAYLOAD = 1232
 _USABLE = frozenset({Outcome.ANSWER, Outcome.NODATA, Outcome.NXDOMAIN, Outcome.REFERRAL})
@@ -63,7 +63,8 @@ class DnsSettings:
     `resolvers` are the public resolvers that the proof ends with. `endpoints` maps a server's address to the "ip:port" where it
     is really to be asked (the sandbox, labs); any other address is asked at `port`. One try takes `timeout` seconds at the
     most, and a silent server gets `tries` of them. Addresses of name servers that are not on the public internet are not asked
-    unless they are in `endpoints` or `private_servers` is set. At most `in_flight` questions are open at once, `per_server` of
+    unless they are in `endpoints` or `private_servers` is set; IPv6 ones only where `ipv6` says so or, when it is `None`, the
+    machine has a route. At most `in_flight` questions are open at once, `per_server` of
     them at one address. Raises `ConfigError` for what is no address.
     """
 
@@ -74,6 +75,7 @@ class DnsSettings:
     timeout: float = 3.0
     tries: int = 2
     private_servers: bool = False
+    ipv6: bool | None = None
     in_flight: int = 64
     per_server: int = 8
 
@@ -139,7 +141,7 @@ class Dns:
         self._all = asyncio.Semaphore(self.settings.in_flight)
         self._each: dict[str, asyncio.Semaphore] = {}
         self._cuts: dict[Name, _Cut] = {}
-        self._ipv6: bool | None = None
+        self._ipv6 = self.settings.ipv6
 
     async def close(self) -> None:
         """Forget the way to every zone. Nothing is kept open between questions."""
@@ -432,6 +434,8 @@ class Dns:
             return blank, _SILENT
         if not self._may_ask(address):
             return replace(blank, outcome=Outcome.PRIVATE), _SILENT
+        if not self._has_way(address):
+            return replace(blank, outcome=Outcome.UNREACHABLE), _SILENT
         got = await self._ask(address, name, rtype, rd=False)
         return (replace(blank, outcome=got), _SILENT) if isinstance(got, Outcome) else (_read(blank, got, zone), got)
 

@@ -42,7 +42,7 @@ type Glue = Callable[[Name, Name], list[RRset]]
 """Addresses of a host, as far as the servers of an apex add them to a referral."""
 
 type FaultKind = (
-    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "lame", "no-aa", "truncate", "no-edns"]
+    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
     | Literal["garbage", "wrong-id", "wrong-question", "wrong-source"]
 )
 
@@ -75,9 +75,9 @@ class DnsFault:
 
     drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; lame: an answer
     without authority, as from a server that does not know the zone; no-aa: the right one without AA, as from a cache;
-    truncate: TC and nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question,
-    wrong-source: answers that a client must not believe, each followed by silence. `times` is how often it still happens,
-    `None` always.
+    stray-glue: addresses that lead nowhere for every name server of a referral; truncate: TC and nothing else over UDP;
+    no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a client must not
+    believe, each followed by silence. `times` is how often it still happens, `None` always.
     """
 
     kind: FaultKind
@@ -591,6 +591,9 @@ class SandboxDns:
         response.set_rcode(found.rcode)
         response.flags |= dns.flags.AA if found.aa and kind != "no-aa" else 0
         response.answer, response.authority, response.additional = found.answer, found.authority, found.additional
+        if kind == "stray-glue":
+            hosts = [rdata.target for rrset in found.authority if rrset.rdtype == dns.rdatatype.NS for rdata in rrset]
+            response.additional = [_rrset(host, 3600, "A", ["198.51.100.66"]) for host in hosts]
         if kind == "wrong-id":
             response.id ^= 1
         if kind == "wrong-question":
