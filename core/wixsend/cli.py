@@ -444,16 +444,11 @@ def main(args: list[str] | None = None) -> NoReturn:
     run = _Run()
     try:
         code = cli.main(args=args, prog_name="wixsend", standalone_mode=False, obj=run) or 0
-        sys.stdout.flush()
     except click.ClickException as wrong:
         wrong.show()
         code = wrong.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = _fail(run, Interrupted("interrupted; what was done is in the journal", "The same command goes on where it was."))
-    except BrokenPipeError:
-        # Whoever read our output has gone. Nothing is left to be flushed into the closed pipe when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     except WixsendError as wrong:
         code = _fail(run, wrong)
     except Exception as bug:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Terminal", "interrupted", "run"]
 
 
+_SIGPIPE = 128 + 13
+"""The exit code of a command whose reader has gone."""
+
+
 def interrupted() -> Interrupted:
     """The error for Ctrl-C and SIGTERM."""
     return Interrupted("interrupted; what was done is in the journal", "The same command goes on where it was.")
@@ -47,8 +51,7 @@ class Terminal:
 
     def result(self, value: object) -> None:
         """Print a result for a program: one JSON document."""
-        sys.stdout.write(json.dumps(self._cleaned(value), ensure_ascii=False, indent=2) + "\n")
-        sys.stdout.flush()
+        _write(sys.stdout, json.dumps(self._cleaned(value), ensure_ascii=False, indent=2) + "\n")
 
     def domain(self, written: str) -> SendingDomain:
         """The sending domain that a person typed; says what was understood differently. Raises `BadDomain`."""
@@ -76,8 +79,7 @@ class Terminal:
         return render(blocks, shutil.get_terminal_size().columns if terminal else None, colour, self.redactor.clean)
 
     def _print(self, blocks: Sequence[Block], stream: IO[str]) -> None:
-        stream.write(self.rendered(blocks, stream))
-        stream.flush()
+        _write(stream, self.rendered(blocks, stream))
 
     def _cleaned(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -85,6 +87,18 @@ class Terminal:
         if isinstance(value, dict):
             return {key: self._cleaned(item) for key, item in value.items()}
         return [self._cleaned(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _write(stream: IO[str], text: str) -> None:
+    """Write it all now. Whose reader has gone: results end the command, as SIGPIPE would; what is beside them is dropped."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # Nothing may be left to be flushed into the closed pipe when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if stream is sys.stdout:
+            sys.exit(_SIGPIPE)
 
 
 @contextmanager

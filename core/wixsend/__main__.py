@@ -1,0 +1,5 @@
+"""`python -m wixsend` is `wixsend`."""
+
+from wixsend.cli import main
+
+main()
