@@ -203,6 +203,13 @@ def test_plugins_from_elsewhere() -> None:
             sandbox.add_domain("other.com", "cloudflare")
 
 
+def test_a_port_that_is_taken_leaves_nothing_behind() -> None:
+    with Sandbox(ports={WIX: 0}) as first:
+        port = int(first.url(WIX).rpartition(":")[2])
+        with pytest.raises(OSError, match="address already in use"), Sandbox(ports={WIX: port}):
+            pass
+
+
 def test_it_starts_and_ends_without_leaving_anything() -> None:
     with Sandbox() as sandbox:
         url = sandbox.url(WIX)

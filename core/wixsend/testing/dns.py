@@ -301,6 +301,8 @@ class SandboxDns:
         self._servers: dict[Name, _Authority] = {}
         self._glue: dict[Name, tuple[str, ...]] = {}
         self._endpoints: dict[str, str] = {}
+        self._generation = 0
+        self._extras: tuple[int, dict[Name, list[Record]]] = (-1, {})
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox-dns", daemon=True)
         self._open: list[asyncio.BaseTransport | asyncio.Server] = []
@@ -350,7 +352,7 @@ class SandboxDns:
         self._serve(name, hosts, published, soa_ttl, soa_minimum, self.delay if delay is None else delay)
         for host in parents_view:
             self._host(host)
-        self._refresh_all()
+        self._changed(name)
 
     def add_name_server(self, host: str, addresses: Iterable[str] | None = None, *, reachable: bool = True) -> tuple[str, ...]:
         """Bring a name server up; its addresses, which it gets unless they are given. None at all: its name resolves to nothing.
@@ -362,15 +364,20 @@ class SandboxDns:
             self._servers[name] = server = _Authority(text(name), f"192.0.2.{len(self._servers) + 1}")
             self._listen(server)
             self._glue[name] = (server.address,)
+            self._generation += 1
         if addresses is not None:
             own = self._endpoints[self._servers[name].address]
             self._glue[name] = tuple(addresses)
+            self._generation += 1
             self._endpoints.update(dict.fromkeys(self._glue[name], own) if reachable else {})
         return self._glue[name]
 
     def lag(self, host: str, seconds: float) -> None:
         """Let one name server publish this many seconds later than the others."""
-        self._servers[absolute(host)].lag = seconds
+        server = self._servers[absolute(host)]
+        for zone in server.zones.values():  # what it serves so far, it has
+            zone.refresh(self._extra(zone), self.now())
+        server.lag = seconds
 
     def add_fault(self, fault: DnsFault) -> DnsFault:
         """Let something go wrong from now on; returned so that it can be taken out of `faults` again."""
@@ -422,7 +429,7 @@ class SandboxDns:
         self._parents_view.setdefault(apex, hosts)
         for host in hosts:
             self._host(host)
-        self._refresh_all()
+        self._changed(apex)
 
     def _registry_over(self, name: Name) -> None:
         """Make the registry zones above a name: its top label, and the suffix below that if it is a known one."""
@@ -446,19 +453,36 @@ class SandboxDns:
 
     def _enclosing(self, name: Name) -> Name:
         """The apex of the deepest zone at or above a name."""
-        return next(above for above in (name, *ancestors(name, ROOT)) if above in self._zones)
+        while name not in self._zones:
+            name = name.parent()
+        return name
 
     def _extra(self, zone: _Zone) -> Iterable[Record]:
-        """What the tree itself puts into a zone: delegations of the zones right below it, addresses of the name servers inside it."""
-        for child, hosts in list(self._parents_view.items()):
-            if child != zone.apex and child != ROOT and self._enclosing(child.parent()) == zone.apex:
-                yield from (Record(child, "NS", text(host) + ".", 3600) for host in hosts)
-        for host, addresses in list(self._glue.items()):
-            if self._enclosing(host) == zone.apex:
-                yield from (_address_record(host, address) for address in addresses)
+        """What the tree itself puts into a zone: delegations of the zones right below it, addresses of the name servers inside it.
 
-    def _refresh_all(self) -> None:
-        for zone in list(self._zones.values()):
+        Worked out for all zones at once, whenever the tree has changed: a sandbox may hold thousands.
+        """
+        generation, extra = self._extras
+        if generation != self._generation:
+            generation, extra = self._generation, {}
+            for child, hosts in list(self._parents_view.items()):
+                if child != ROOT:
+                    delegation = (Record(child, "NS", text(host) + ".", 3600) for host in hosts)
+                    extra.setdefault(self._enclosing(child.parent()), []).extend(delegation)
+            for host, addresses in list(self._glue.items()):
+                extra.setdefault(self._enclosing(host), []).extend(_address_record(host, address) for address in addresses)
+            self._extras = generation, extra
+        return extra.get(zone.apex, ())
+
+    def _changed(self, apex: Name) -> None:
+        """Let the tree's change at a zone count from now on in that zone and the one above, where servers are behind."""
+        self._generation += 1
+        for zone in {self._zones[apex], self._zones[apex if apex == ROOT else self._enclosing(apex.parent())]}:
+            self._refresh_late(zone)
+
+    def _refresh_late(self, zone: _Zone) -> None:
+        """Look at a zone some of whose servers are behind. The others are looked at when they are asked."""
+        if zone.delay or any(self._servers[host].lag for host in zone.name_servers):
             zone.refresh(self._extra(zone), self.now())
 
     def _glue_for(self, host: Name, apex: Name) -> list[RRset]:
@@ -653,8 +677,8 @@ class SandboxDns:
     async def _tick(self) -> None:
         """Notice changes when they happen, so that delays count from then and not from the next question."""
         while True:
-            if any(zone.delay for zone in list(self._zones.values())) or any(server.lag for server in list(self._servers.values())):
-                self._refresh_all()
+            for zone in list(self._zones.values()):
+                self._refresh_late(zone)
             await asyncio.sleep(_TICK)
 
     async def _shut(self) -> None:

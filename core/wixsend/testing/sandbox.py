@@ -39,6 +39,7 @@ _NAME_SERVERS: Mapping[str, tuple[str, ...]] = {
     WIX: ("ns6.wixdns.net", "ns7.wixdns.net"),  # facts §5
     ELSEWHERE: ("ns1.unheard-of.example", "ns2.unheard-of.example"),
 }
+_TARGET_ZONES = ("ascendbywix.com", "wixemails.com", "sendgrid.net")
 _TARGET_SERVERS = ("ns1.wix-targets.example", "ns2.wix-targets.example")
 _DKIM = '"v=DKIM1; k=rsa; p=c2FuZGJveA=="'
 _SENDGRID = "u1234567.wl.sendgrid.net"
@@ -89,6 +90,7 @@ class Sandbox:
         self.wix = FakeWix(self.dns.resolve, now, rate_limits=rate_limits)
         self._locks = {name: threading.Lock() for name in self.hosts}
         self._zones: dict[str, tuple[Record, ...]] = {}
+        self._targets: dict[str, dict[Record, None]] = {apex: {} for apex in _TARGET_ZONES}
         self._server = Server({WIX: self.wix.handle, **{name: self._handler(name) for name in self.hosts}}, ports)
         self._opened = ExitStack()
 
@@ -99,8 +101,8 @@ class Sandbox:
             for servers in (*_NAME_SERVERS.values(), *(host.name_servers for host in self.hosts.values())):
                 for server in servers:
                     self.dns.add_name_server(server)
-            for apex in ("ascendbywix.com", "wixemails.com", "sendgrid.net"):
-                self.dns.add_zone(apex, _TARGET_SERVERS, self._targets, delay=0.0)
+            for apex in self._targets:
+                self.dns.add_zone(apex, _TARGET_SERVERS, lambda apex: tuple(self._targets[apex]), delay=0.0)
             opening.enter_context(self._server)
             self._opened = opening.pop_all()
         return self
@@ -134,6 +136,10 @@ class Sandbox:
         held = self.wix.add_domain(
             domain, site, initializing_for=initializing_for, status="AUTHENTICATED" if host == WIX else "NOT_AUTHENTICATED"
         )
+        for record in _behind(held.wants):
+            for target_zone, answers in self._targets.items():
+                if is_below(record.owner, absolute(target_zone)):
+                    answers[record] = None
         apex = text(absolute(zone or held.domain))
         if apex not in self._zones:
             self._zones[apex] = (*records, *held.wants) if host == WIX else tuple(records)
@@ -232,22 +238,20 @@ class Sandbox:
 
         return published
 
-    def _targets(self, apex: str) -> Iterable[Record]:
-        """What the world finds behind the names that Wix's records point to, in one of their zones (facts §7).
 
-        Wix's own selector ends in a key there, SendGrid's go on to SendGrid, and the DMARC policy of all is `p=none`.
-        """
-        wanted = {record.target: record.owner.labels[0] for held in list(self.wix.domains.values()) for record in held.wants}
-        answers: list[Record] = []
-        for target, first in wanted.items():
-            onward = absolute(f"{first.decode()}.{_SENDGRID}")
-            match first:
-                case b"_dmarc":
-                    answers.append(Record(target, "TXT", '"v=DMARC1; p=none; rua=mailto:reports@vali.example"'))
-                case b"s1" | b"s2":
-                    answers += [Record(target, "CNAME", text(onward) + "."), Record(onward, "TXT", _DKIM)]
-                case b"sg":
-                    answers += [Record(target, "CNAME", text(onward) + "."), Record(onward, "TXT", '"v=spf1 include:sendgrid.net ~all"')]
-                case _:
-                    answers.append(Record(target, "TXT", _DKIM))
-        return sorted({record for record in answers if is_below(record.owner, absolute(apex))}, key=str)
+def _behind(wanted: Iterable[Record]) -> Iterable[Record]:
+    """What the world finds behind the names that Wix's records point to (facts §7).
+
+    Wix's own selector ends in a key there, SendGrid's go on to SendGrid, and the DMARC policy of all is `p=none`.
+    """
+    for target, first in ((record.target, record.owner.labels[0]) for record in wanted):
+        onward = absolute(f"{first.decode()}.{_SENDGRID}")
+        match first:
+            case b"_dmarc":
+                yield Record(target, "TXT", '"v=DMARC1; p=none; rua=mailto:reports@vali.example"')
+            case b"s1" | b"s2":
+                yield from (Record(target, "CNAME", text(onward) + "."), Record(onward, "TXT", _DKIM))
+            case b"sg":
+                yield from (Record(target, "CNAME", text(onward) + "."), Record(onward, "TXT", '"v=spf1 include:sendgrid.net ~all"'))
+            case _:
+                yield Record(target, "TXT", _DKIM)
