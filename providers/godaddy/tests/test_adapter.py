@@ -89,6 +89,12 @@ def test_a_domain_of_nobody_is_none(provider: GoDaddy) -> None:
     assert list(provider.zone(APEX)) == []
 
 
+@pytest.mark.parametrize("name", ["com", ".", "_dmarc.example.com", r"a\/b.com"])
+def test_a_name_that_godaddy_cannot_hold_is_not_asked_for(provider: GoDaddy, server: Server, name: str) -> None:
+    assert list(provider.zone(absolute(name))) == []
+    assert server.count("godaddy") == 0
+
+
 def test_a_404_that_is_not_godaddys_is_no_answer(provider: GoDaddy, server: Server) -> None:
     server.faults.add(Fault("status", service="godaddy", status=404, body=b"<html>not found</html>"))
     with pytest.raises(GoDaddyError):
@@ -311,6 +317,19 @@ def test_a_delete_that_was_made_and_not_answered_is_undone(
     assert _state(fake) == _BEFORE
 
 
+def test_an_old_view_of_the_zone_does_not_keep_a_record_from_being_put_back(
+    fake: FakeGoDaddy, provider: GoDaddy, server: Server, half: Edit
+) -> None:
+    """GoDaddy said that it deleted: whatever it shows afterwards, the record is gone."""
+    old_view = json.dumps(fake.raw("example.com")["records"]).encode()
+    server.faults.add(
+        Fault("status", service="godaddy", status=422, body=b'{"code": "INVALID_BODY"}', match=_patch),
+        Fault("wrong-shape", service="godaddy", body=old_view, match=lambda request: request.method == "GET"),
+    )
+    assert type(_failure(lambda: provider.write(half), writing=True)) is EditRejected
+    assert _state(fake) == _BEFORE
+
+
 def test_a_delete_of_what_is_gone_puts_nothing_back(fake: FakeGoDaddy, provider: GoDaddy, server: Server) -> None:
     fake.add_zone("example.com", [POLICY])
     edit = _edit(provider, (POLICY,), (_cname("_dmarc"),))
@@ -446,6 +465,8 @@ def test_a_rate_limit_that_does_not_say_is_a_minute(provider: GoDaddy, server: S
         ("PATCH", 404, "", ZoneNotHeld),
         ("PATCH", 405, "", EditRejected),
         ("PATCH", 504, "", OutcomeUnknown),
+        ("PATCH", 408, "", OutcomeUnknown),
+        ("PATCH", 300, "", OutcomeUnknown),
         ("GET", 300, "", Unavailable),
     ],
 )

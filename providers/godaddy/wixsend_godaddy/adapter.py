@@ -80,7 +80,7 @@ ERRORS: tuple[ErrorRule, ...] = (
     _rule(lambda e: e.status == 404 and e.verb == "DELETE", EditConflict, "what was to be removed is gone already"),
     _rule(lambda e: e.status == 404, ZoneNotHeld, "the account has no such domain", "Name the account that holds it: --account NAME."),
     _rule(
-        lambda e: 400 <= e.status < 500 and e.verb != "GET",
+        lambda e: e.refused and e.verb != "GET",
         EditRejected,
         "it does not take this edit",
         "Compare the records with GoDaddy's panel; its answer says which field it means.",
@@ -172,7 +172,7 @@ def _owners(records: Iterable[Record]) -> set[Name]:
 def _refused(failure: Exception) -> bool:
     """True when the failed call surely did nothing: GoDaddy said no, or it was never sent."""
     if isinstance(failure, GoDaddyError):
-        return failure.status < 500
+        return failure.refused
     return isinstance(failure, NotAllowed | httpx.ConnectError | httpx.ConnectTimeout)
 
 

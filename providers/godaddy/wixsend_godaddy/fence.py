@@ -61,6 +61,11 @@ class GoDaddyError(Exception):
         self.fields = fields
         self.retry_after = retry_after
 
+    @property
+    def refused(self) -> bool:
+        """True when this is a no to the request itself, not a failure on the way to an answer (408 is one)."""
+        return 400 <= self.status < 500 and self.status != 408
+
     def says(self, code: str) -> bool:
         """True when GoDaddy gives this code, for the whole request or for one of its fields."""
         return code == self.code or any(code == field_code for _path, field_code, _message in self.fields)
@@ -189,12 +194,14 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
         self._allowed: list[Call] = []
 
     def domain(self, apex: Name) -> tuple[str, tuple[str, ...]] | None:
-        """Status and name servers of a domain of the account, `None` when it has no such domain.
+        """Status and name servers of a domain of the account, `None` when it has none of that name, or the name is none that it could have.
 
         Nothing else of the answer is kept: it holds the transfer code and the registrant's address.
         """
+        if not re.fullmatch(_APEX, text(apex)):
+            return None
         try:
-            answer = self.get_domain_info(_domain(apex))
+            answer = self.get_domain_info(text(apex))
         except GoDaddyError as error:
             if error.status == 404 and error.code:
                 return None
