@@ -193,4 +193,4 @@ def test_the_schema_knows_every_section_and_every_variable_leads_into_it() -> No
     schema = json_schema()
     assert {section for section, _ in ENVIRONMENT.values()} | {"accounts"} == set(schema["properties"])
     assert ENVIRONMENT["WIXSEND_DATABASE_URL"] == ("state", "database")
-    assert all(re.fullmatch(r"WIXSEND_[A-Z_]+", name) for name in ENVIRONMENT)
+    assert all(re.fullmatch(r"WIXSEND_[A-Z0-9_]+", name) for name in ENVIRONMENT)
