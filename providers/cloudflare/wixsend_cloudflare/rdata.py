@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from wixsend import absolute
+from wixsend import absolute, txt_rdata, txt_text
 
 __all__ = ["from_row", "to_fields"]
 
@@ -41,39 +41,20 @@ def _bare(written: str) -> str:
     return absolute(written).to_text(omit_final_dot=True)
 
 
-def _octet(octet: int) -> str:
-    if octet in b'"\\':
-        return "\\" + chr(octet)
-    return chr(octet) if 32 <= octet < 127 else f"\\{octet:03d}"
-
-
-def _strings(octets: bytes) -> str:
-    """Octets as quoted character-strings of at most 255 octets each (RFC 1035)."""
-    parts = [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]
-    return " ".join(f'"{"".join(map(_octet, part))}"' for part in parts)
-
-
 _QUOTED = re.compile(r'\s*"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ALL_QUOTED = re.compile(rf"(?:{_QUOTED.pattern})+\s*", re.DOTALL)
-_ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|\S+', re.DOTALL)
 
 
 def _quoted(content: str) -> str:
     """TXT content in presentation form: what is quoted already verbatim, what is bare quoted."""
-    return content if _ALL_QUOTED.fullmatch(content) else _strings(content.encode())
-
-
-def _unquoted(written: str) -> str:
-    """The text of one character-string, quoted or not."""
-    inner = written[1:-1] if written[:1] == '"' else written
-    return _ESCAPE.sub(lambda found: bytes([int(found[1])]) if len(found[1]) == 3 else found[1], inner.encode()).decode()
+    return content if _ALL_QUOTED.fullmatch(content) else txt_rdata(content)
 
 
 _NUMBER = _Kind(lambda value: str(_number(value)), _number)
 _WORD = _Kind(str, str)
 _NAME = _Kind(_named, _bare)
-_STRING = _Kind(lambda value: _strings(str(value).encode()), _unquoted)
+_STRING = _Kind(lambda value: txt_rdata(str(value)), txt_text)
 _METRES = _Kind(lambda value: f"{_number(value)}m", lambda written: _number(written.removesuffix("m")))
 _BLOB = _Kind(str, lambda written: "".join(written.split()), rest=True)
 _REST = _Kind(str, str, rest=True)
