@@ -271,6 +271,7 @@ async def test_no_answer_that_makes_sense(world: World, kind: Kind, options: dic
             await wix.query(EXAMPLE)
         assert failed.value.transient and "network" in failed.value.next_step
         assert wix.calls == 1  # no retry here
+    async with world.client() as wix:
         assert (await wix.query(EXAMPLE)).name == EXAMPLE.name  # and no harm done
     assert failed.value.retry_after == (9.0 if "headers" in options and options.get("status") == 503 else None)
 

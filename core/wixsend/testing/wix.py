@@ -1,6 +1,6 @@
 """A stateful Wix at the wire: sites, keys and apps, sending domains and their life, and an authenticate that really looks at DNS.
 
-Numbers in comments are sections of the facts about Wix (docs/reference/wix-api.md); `[?]` marks what is not known, where the worst
+Numbers in comments are sections of the facts about Wix (wix-api.md); `[?]` marks what is not known, where the worst
 case, or a switch, stands in.
 """
 
