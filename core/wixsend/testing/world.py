@@ -4,35 +4,36 @@ No sleep is real: the clock jumps. A `Run` is what one process of wixsend is: it
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from wixsend.adapters import Adapter
 from wixsend.engine import Engine, Preview, Update
 from wixsend.flow import Times
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located
-from wixsend.lookup import Dns
+from wixsend.lookup import Dns, DnsSettings
 from wixsend.mend import Mender
 from wixsend.names import Name, absolute, parse_sending_domain
 from wixsend.plan import Plan
-from wixsend.plugins import Plugins
-from wixsend.provider import Credentials
+from wixsend.plugins import Plugins, Row
+from wixsend.provider import Credentials, ProviderPlugin
 from wixsend.records import Record
 from wixsend.sending import KNOWN_TARGETS
 from wixsend.survey import Approve, Order
 from wixsend.testing.dns import SandboxDns
-from wixsend.testing.fakes import FakeHost
+from wixsend.testing.fakes import FakeHost, Request, Response
 from wixsend.testing.server import Server
 from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import Wix, WixApiKey
 
-__all__ = ["Clock", "OneAccount", "Run", "World", "no", "owner", "record", "yes"]
+__all__ = ["Clock", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "no", "owner", "record", "yes"]
 
 
 class Clock:
@@ -60,13 +61,40 @@ class OneAccount:
     credentials: Credentials
 
 
-class World:
-    """Fakes of everything outside. Use as a context manager."""
+class GivenPlugins(Plugins):
+    """Plugins that are given with the classes of their fakes, instead of those that are installed."""
 
-    def __init__(self, folder: Path, delay: float = 0.0) -> None:
+    def __init__(self, given: Iterable[tuple[ProviderPlugin, type[FakeHost]]]) -> None:
+        super().__init__()
+        self._claims, self._rows, self._fakes = {}, {}, {}
+        for plugin, fake in given:
+            self._claims[plugin.name] = []
+            self._rows[plugin.name] = Row(plugin.name, plugin, None, "given", "")
+            self._fakes[plugin.name] = fake
+
+    def sandbox_host(self, name: str) -> type[FakeHost] | None:
+        return self._fakes[name]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a process of wixsend reaches a world, as plain data that another process can be sent."""
+
+    folder: Path
+    urls: Mapping[str, str]
+    dns: DnsSettings
+    wix: WixApiKey
+    accounts: tuple[OneAccount, ...]
+    plugins: Callable[[], Plugins]
+
+
+class World:
+    """Fakes of everything outside. Use as a context manager. `plugins` makes the plugins whose hosts there are."""
+
+    def __init__(self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.plugins = Plugins()
+        self.plugins = plugins()
         self.dns = SandboxDns(resolvers=2, now=self.clock.now, delay=delay)
         self.wix = FakeWix(self.dns.resolve, self.clock.now, requires_dmarc=False)
         self.hosts: dict[str, FakeHost] = {}
@@ -74,8 +102,10 @@ class World:
             made = self.plugins.sandbox_host(name)
             if made is not None:
                 self.hosts[name] = made(self.clock.now)
-        self.server = Server({"wix": self.wix.handle, **{name: host.handle for name, host in self.hosts.items()}})
+        self._locks = {name: threading.RLock() for name in self.hosts}
+        self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
         self.accounts = [OneAccount(name, name, dict(host.credentials)) for name, host in self.hosts.items()]
+        self._made_plugins = plugins
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -96,16 +126,46 @@ class World:
     def add_zone(self, apex: str, host: str, records: Iterable[Record] = (), *, soa_minimum: int = 300, **settings: object) -> None:
         """A zone at a host, delegated to it."""
         fake = self.hosts[host]
-        fake.add_zone(apex, records, **settings)
-        self.dns.add_zone(apex, fake.name_servers, fake.published, soa_minimum=soa_minimum)
+        with self._locks[host]:
+            fake.add_zone(apex, records, **settings)
+        self.dns.add_zone(apex, fake.name_servers, self._publisher(host), soa_minimum=soa_minimum)
 
     def run(self, domain: str, **order: object) -> "Run":
         """A process of wixsend for one domain."""
-        return Run(self, domain, order)
+        return Run(self.reach, self.clock, domain, order, plugins=self.plugins)
 
-    def raw(self, host: str, apex: str) -> object:
+    def reach(self) -> Reach:
+        """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
+        dns = self.dns.settings(timeout=0.5, tries=2, endpoints=dict(self.dns.endpoints))
+        urls = {name: self.server.url(name) for name in ("wix", *self.hosts)}
+        key = WixApiKey(self.wix.site.api_key, self.wix.site.id)
+        return Reach(self.folder, urls, dns, key, tuple(self.accounts), self._made_plugins)
+
+    def raw(self, host: str, apex: str) -> Any:
         """The vendor's whole state of a zone, as JSON text would show it."""
-        return self.hosts[host].raw(apex)
+        with self._locks[host]:
+            return self.hosts[host].raw(apex)
+
+    def edit_behind(self, host: str, apex: str, add: Iterable[Record] = (), remove: Iterable[Record] = ()) -> None:
+        """Another editor at work in a zone."""
+        with self._locks[host]:
+            self.hosts[host].edit_behind(apex, add, remove)
+
+    def _handler(self, name: str) -> Callable[[Request], Response]:
+        """A host's `handle`, kept apart from the looks of DNS and of tests at what it holds."""
+
+        def handle(request: Request) -> Response:
+            with self._locks[name]:
+                return self.hosts[name].handle(request)
+
+        return handle
+
+    def _publisher(self, name: str) -> Callable[[str], Iterable[Record]]:
+        def published(apex: str) -> Iterable[Record]:
+            with self._locks[name]:
+                return self.hosts[name].published(apex)
+
+        return published
 
     def wanted(self, domain: str) -> tuple[Record, ...]:
         """What Wix wants for a domain, as it would tell."""
@@ -125,15 +185,22 @@ async def no(_plan: Plan, _located: Located) -> bool:
 
 @dataclass
 class Run:
-    """One process: what it opened, what it showed. Everything is closed after each call."""
+    """One process: what it opened, what it showed. Everything is closed after each call.
 
-    world: World
+    `settings` are changes to those of DNS, `timeout` is for HTTP, in real seconds; `adapter` opens accounts.
+    """
+
+    reach: Callable[[], Reach]
+    clock: Clock
     domain: str
     order: dict[str, object]
     times: Times = field(default_factory=Times)
     updates: list[Update] = field(default_factory=list)
     wires: dict[str, HttpWire] = field(default_factory=dict)
-    settings: dict[str, object] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    timeout: float = 1.0
+    plugins: Plugins | None = None
+    adapter: type[Adapter] = Adapter
 
     async def authenticate(self, *, approve: Approve = yes, wait: bool = True, watch: Callable[[Update], None] | None = None) -> Entry:
         """`wixsend authenticate`."""
@@ -175,7 +242,8 @@ class Run:
 
     def journal(self) -> Journal:
         """The journal, to look at."""
-        return Journal(f"sqlite:///{self.world.folder / 'journal.db'}", self.world.folder, self.times)
+        folder = self.reach().folder
+        return Journal(f"sqlite:///{folder / 'journal.db'}", folder, self.times)
 
     def _order(self) -> Order:
         given = {"site": "main", "domain": parse_sending_domain(self.domain), "known_targets": KNOWN_TARGETS} | self.order
@@ -189,25 +257,24 @@ class _Outside:
     """`wixsend.locate.Outside` over the world's fakes."""
 
     def __init__(self, run: Run) -> None:
-        world = run.world
         self._run = run
-        self.plugins = world.plugins
-        self.wix = Wix(WixApiKey(world.wix.site.api_key, world.wix.site.id), world.server.url("wix"), now=world.clock.now, timeout=1.0)
-        self.dns = Dns(world.dns.settings(timeout=0.5, tries=2, **run.settings), now=world.clock.now)
-        self.now = world.clock.now
-        self.sleep = world.clock.sleep
+        self._reach = reach = run.reach()
+        self.plugins = run.plugins or reach.plugins()
+        self.wix = Wix(reach.wix, reach.urls["wix"], now=run.clock.now, timeout=run.timeout)
+        self.dns = Dns(replace(reach.dns, **run.settings), now=run.clock.now)
+        self.now = run.clock.now
+        self.sleep = run.clock.sleep
         self._adapters: dict[str, Adapter] = {}
 
     def accounts(self, provider: str) -> Sequence[OneAccount]:
-        return [account for account in self._run.world.accounts if account.plugin_name == provider]
+        return [account for account in self._reach.accounts if account.plugin_name == provider]
 
     async def adapter(self, account: object) -> Adapter:
         assert isinstance(account, OneAccount)
         if account.name not in self._adapters:
-            wire = self._run.wires[account.name] = HttpWire(
-                self._run.world.server.url(account.plugin_name), timeout=1.0, connect_timeout=1.0
-            )
-            self._adapters[account.name] = Adapter.open(self.plugins.get(account.plugin_name), account.credentials, wire)
+            url, timeout = self._reach.urls[account.plugin_name], self._run.timeout
+            wire = self._run.wires[account.name] = HttpWire(url, timeout=timeout, connect_timeout=timeout)
+            self._adapters[account.name] = self._run.adapter.open(self.plugins.get(account.plugin_name), account.credentials, wire)
         return self._adapters[account.name]
 
     async def close(self) -> None:
