@@ -391,12 +391,46 @@ def test_config_shows_where_each_value_comes_from_and_no_secret(wixsend: Wixsend
     assert "wixsend.toml:2: [wix] has no setting 'site'" in wixsend("status").err
 
 
+def test_global_options_outweigh_file_and_environment(wixsend: Wixsend, tmp_path: Path) -> None:
+    named = tmp_path / "named.toml"
+    named.write_text('[wix.profiles.client]\nsite_id = "client-site"\n')
+    ended = wixsend("--config", str(named), "--state", str(tmp_path / "other"), "--profile", "client", "config", "--json")
+    origins = {tuple(setting["path"]): (setting["value"], setting["from"]) for setting in ended.json["settings"]}
+    assert origins["state", "folder"] == (str(tmp_path / "other"), "--state")
+    assert origins["wix", "site_id"] == ("client-site", f"{named}:2")
+    assert wixsend("--state", str(tmp_path / "other"), "status").code == 0
+    assert (tmp_path / "other" / "journal.db").exists()
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_secret_in_the_file_is_refused_by_every_command_that_could_use_it(wixsend: Wixsend, tmp_path: Path) -> None:
     (tmp_path / "wixsend.toml").write_text('[wix]\napi_key = "IST.plain-secret-key"\n')
     ended = wixsend("plan", "example.com", WIXSEND_WIX_API_KEY="")
     assert ended.code == 2
     assert "wixsend.toml:2: api_key holds a secret as it is" in ended.err
     assert "plain-secret-key" not in ended.err + ended.out
+
+
+def keys(value: Any) -> set[str]:
+    """Every key of a JSON document whose meaning is ours; settings of a zone and environment variables are named by others."""
+    if isinstance(value, list):
+        return set().union(*(keys(item) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    free = {"data", "settings", "environments", "environment"}
+    return set(value) | set().union(*(keys(item) for key, item in value.items() if key not in free))
+
+
+def test_every_key_of_every_json_form_is_documented(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "reference" / "json.md").read_text()
+    documented = set(re.findall(r'[`"](\w+)[`"]', page))
+    sandbox.add_domain("json.example", "namecheap", zone("json.example", record("json.example", "s1._domainkey", "A", "192.0.2.1")))
+    run = ("plan json.example", "authenticate json.example --yes", "status json.example", "check json.example", "backups", "config")
+    for command in (*run, "providers", "providers show namecheap", "providers test namecheap json.example", "plan nonsense"):
+        assert keys(wixsend(*command.split(), "--json").json) <= documented, command
+    sandbox.add_domain("json2.example", "cloudflare", zone("json2.example"))
+    for command in ("authenticate json2.example", "authenticate json2.example --yes", "backups", "undo json2.example --yes"):
+        assert keys(wixsend(*command.split(), "--json").json) <= documented, command
 
 
 # -- how a command ends ------------------------------------------------------------------------------------------------

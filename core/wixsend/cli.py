@@ -34,6 +34,7 @@ class _Run:
     settings: dict[tuple[str, str], tuple[str, object]] = field(default_factory=dict)
     json: bool = False
     _redactor: "Redactor | None" = None
+    _terminal: "Terminal | None" = None
 
     @property
     def redactor(self) -> "Redactor":
@@ -49,10 +50,13 @@ class _Run:
 
         return tuple(Flag(option, path, value) for path, (option, value) in self.settings.items())
 
+    @property
     def terminal(self) -> "Terminal":
-        from wixsend.terminal import Terminal
+        if self._terminal is None:
+            from wixsend.terminal import Terminal
 
-        return Terminal(self.redactor, json=self.json)
+            self._terminal = Terminal(self.redactor, json=self.json)
+        return self._terminal
 
     def config(self) -> "Config":
         from pathlib import Path
@@ -68,7 +72,7 @@ class _Run:
         from wixsend.session import Session
         from wixsend.terminal import run
 
-        terminal, config = self.terminal(), self.config()
+        terminal, config = self.terminal, self.config()
         for notice in config.notices:
             terminal.tell(f"warning: {notice}")
 
@@ -309,7 +313,7 @@ def providers(context: click.Context) -> int:
     from wixsend import listing
     from wixsend.plugins import Plugins
 
-    return listing.providers(Plugins(), context.ensure_object(_Run).terminal())
+    return listing.providers(Plugins(), context.ensure_object(_Run).terminal)
 
 
 @providers.command()
@@ -360,7 +364,7 @@ def demo(run: _Run, /) -> int:
     from wixsend import demo as sandboxed
     from wixsend.terminal import run as run_to_its_end
 
-    return run_to_its_end(sandboxed.demo(run.terminal()))
+    return run_to_its_end(sandboxed.demo(run.terminal))
 
 
 @cli.command(short_help="Keep the sandbox up, to try things on.")
@@ -379,7 +383,7 @@ def sandbox(run: _Run, /, domains: tuple[str, ...], delay: float) -> int:
     """
     from wixsend import demo as sandboxed
 
-    return sandboxed.sandbox(run.terminal(), domains, delay)
+    return sandboxed.sandbox(run.terminal, domains, delay)
 
 
 @cli.command(short_help="Show every setting, and where it comes from.")
@@ -395,7 +399,7 @@ def config(run: _Run, /, schema: bool) -> int:
     """
     from wixsend import listing
 
-    return listing.config(run.config(), run.terminal(), schema=schema)
+    return listing.config(run.config(), run.terminal, schema=schema)
 
 
 @cli.command(short_help="Start a plugin for another DNS host.")
@@ -415,7 +419,7 @@ def new_provider(run: _Run, /, name: str, label: str | None, folder: str) -> int
 
     from wixsend import listing
 
-    return listing.new_provider(run.terminal(), name, label or name.replace("-", " ").title(), Path(folder))
+    return listing.new_provider(run.terminal, name, label or name.replace("-", " ").title(), Path(folder))
 
 
 @cli.command(short_help="Print the completion script for a shell.")
@@ -463,10 +467,8 @@ def _fail(run: _Run, wrong: WixsendError) -> int:
     if wrong.next_step:
         click.echo(f"  next: {clean(wrong.next_step)}", err=True)
     if run.json:
-        import json
-
-        told = {"code": wrong.code, "exit_code": wrong.exit_code, "happened": clean(wrong.happened), "next": clean(wrong.next_step)}
-        click.echo(json.dumps({"error": told}, ensure_ascii=False, indent=2))
+        told = {"code": wrong.code, "exit_code": wrong.exit_code, "happened": wrong.happened, "next": wrong.next_step}
+        run.terminal.result({"error": told, **run.terminal.beside})
     return wrong.exit_code
 
 

@@ -118,7 +118,7 @@ def _approval(
             progress.pause()
         if not yes and not terminal.interactive:
             if terminal.json:
-                terminal.result(report.plan_json(made))
+                terminal.beside["plan"] = report.plan_json(made)
             else:
                 terminal.show([*shown, Styled(question)])
             raise Refused("nothing was written: there is no terminal to ask on, and no --yes", "Look at the plan; then run it with --yes.")

@@ -31,6 +31,7 @@ from wixsend.redact import is_reference
 __all__ = [
     "ENVIRONMENT",
     "FILE_NAME",
+    "SECTIONS",
     "Account",
     "BaseUrl",
     "Config",
@@ -211,7 +212,7 @@ class Settings(_Section):
     http: Http = Http()
 
 
-_SECTIONS: Mapping[str, type[_Section]] = {
+SECTIONS: Mapping[str, type[_Section]] = {
     "wix": Wix,
     "dns": Dns,
     "policy": Policy,
@@ -219,6 +220,7 @@ _SECTIONS: Mapping[str, type[_Section]] = {
     "state": State,
     "http": Http,
 }
+"""The sections that hold settings of their own; `accounts` holds tables."""
 _SPECIAL_NAMES: Mapping[SettingPath, str] = {
     ("state", "database"): "WIXSEND_DATABASE_URL",
     ("state", "folder"): "WIXSEND_STATE",
@@ -226,7 +228,7 @@ _SPECIAL_NAMES: Mapping[SettingPath, str] = {
 }
 ENVIRONMENT: Mapping[str, SettingPath] = {
     _SPECIAL_NAMES.get((section, name), f"WIXSEND_{section}_{name}".upper()): (section, name)
-    for section, model in _SECTIONS.items()
+    for section, model in SECTIONS.items()
     for name in model.model_fields
     if name != "profiles"
 }
@@ -380,7 +382,7 @@ def _is_secret(path: SettingPath) -> bool:
     """True for what may be a secret: the schema's secret fields, and every field that a plugin adds to an account."""
     if path[0] == "accounts":
         return len(path) == 3 and path[2] not in Account.model_fields
-    model = WixAccess if path[:2] == ("wix", "profiles") else _SECTIONS.get(path[0])
+    model = WixAccess if path[:2] == ("wix", "profiles") else SECTIONS.get(path[0])
     field = model.model_fields.get(path[-1]) if model else None
     return field is not None and field.json_schema_extra == _SECRET
 
@@ -422,7 +424,7 @@ def _known(path: SettingPath) -> list[str]:
     """The settings that exist beside an unknown one."""
     if len(path) == 1:
         return list(Settings.model_fields)
-    model = WixAccess if path[:2] == ("wix", "profiles") else _SECTIONS.get(path[0], Settings)
+    model = WixAccess if path[:2] == ("wix", "profiles") else SECTIONS.get(path[0], Settings)
     return list(model.model_fields)
 
 

@@ -34,10 +34,14 @@ def interrupted() -> Interrupted:
 
 
 class Terminal:
-    """Where one command prints. `interactive` is true when a person can be asked; `json` that stdout is for a program."""
+    """Where one command prints. `interactive` is true when a person can be asked; `json` that stdout is for a program.
+
+    `beside` is what a program is to get beside the error, if the command ends in one.
+    """
 
     def __init__(self, redactor: Redactor, *, json: bool = False) -> None:
         self.json = json
+        self.beside: dict[str, Any] = {}
         self.interactive = sys.stdin.isatty() and sys.stderr.isatty()
         self.redactor = redactor
 
@@ -50,7 +54,7 @@ class Terminal:
         self._print([Styled(block) if isinstance(block, str) else block for block in blocks], sys.stderr)
 
     def result(self, value: object) -> None:
-        """Print a result for a program: one JSON document."""
+        """Print a result for a program: one JSON document, the only one of the command."""
         _write(sys.stdout, json.dumps(self._cleaned(value), ensure_ascii=False, indent=2) + "\n")
 
     def domain(self, written: str) -> SendingDomain:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import click
 
-from wixsend import errors, hookspecs, provider, records
+from wixsend import config, credentials, errors, hookspecs, provider, records
 from wixsend.cli import cli
+from wixsend.config import ENVIRONMENT, SECTIONS, Account
 from wixsend.events import EVENTS
 from wixsend.flow import EFFECTS, NEXT, Effect, Times
 from wixsend.guard import RULES
@@ -62,16 +63,19 @@ def error_codes() -> str:
             yield f"`{kind.code}`", str(kind.exit_code), f"`{name}`", "yes" if kind.transient else "", first_line(kind)
 
     intro = (
-        "# Errors and exit codes\n\nEvery error says what happened, to what, and what to do next. Its code is stable: `--json` prints it, and "
-        "scripts may act on it.\n*Passing* errors are tried again by wixsend itself.\n\nExit codes: 0 done · 1 a bug · 2 configuration · 3 refused, nothing "
-        "written · 4 provider · 5 drifted · 6 not visible yet · 7 Wix · 8 some of a bulk run failed · 130 interrupted\n\n"
+        "# Errors and exit codes\n\nEvery error says what happened, to what, and what to do next. Its code is stable: `--json` prints "
+        "it, and scripts may act on it.\n*Passing* errors are tried again by wixsend itself.\n\nExit codes: 0 done · 1 a bug · "
+        "2 configuration · 3 refused, nothing written · 4 provider · 5 drifted · 6 not visible yet · 7 Wix · 130 interrupted\n\n"
     )
     return intro + table(("code", "exit", "class", "passing", "meaning"), rows())
 
 
 def guard_rules() -> str:
     """Every rule of the guard with its reason."""
-    intro = "# What the guard asks before a zone is written\n\nAll objections are raised at once; any of them means that nothing is written.\n\n"
+    intro = (
+        "# What the guard asks before a zone is written\n\n"
+        "All objections are raised at once; any of them means that nothing is written.\n\n"
+    )
     return intro + table(("code", "why it is asked"), ((f"`{rule.code}`", rule.why) for rule in RULES))
 
 
@@ -84,12 +88,15 @@ def life() -> str:
                 lines.append(f"    {stage.name} --> {target.name}: {event.code}")
     rows = ((stage.name, stage.value, EFFECTS[stage].value) for stage in NEXT)
     happen = ((f"`{code}`", first_line(kind)) for code, kind in EVENTS.items())
-    waits = ((f"`{field.name}`", f"{field.default:g} s" if isinstance(field.default, float) else str(field.default)) for field in fields(Times))
+    waits = ((f"`{each.name}`", f"{each.default:g} s" if isinstance(each.default, float) else str(each.default)) for each in fields(Times))
     return (
         "# The life of a sending domain\n\nFrom every stage that has not ended, `stopped` leads to STOPPED and `undone` to UNDONE; `stumbled` "
-        "stays, and tries again later.\n\n```mermaid\n" + "\n".join(lines) + "\n```\n\n## Stages\n\n"
+        "stays, and tries again later.\n\n```mermaid\n"
+        + "\n".join(lines)
+        + "\n```\n\n## Stages\n\n"
         + table(("stage", "in reports", "what is done"), rows)
-        + "\n## Events\n\n" + table(("event", "meaning"), happen)
+        + "\n## Events\n\n"
+        + table(("event", "meaning"), happen)
         + "\n## Times\n\nEach can be set in `[times]` of `wixsend.toml`; `wixsend.flow.Times` says what each is for.\n\n"
         + table(("time", "default"), waits)
     )
@@ -125,11 +132,57 @@ def hosts() -> str:
                 continue
             quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in plugin.quota) or "not known"
             limit = str(plugin.limits.max_records or "no limit known")
-            credentials = ", ".join(f"`{field.env}`" + ("" if field.required else " (optional)") for field in plugin.credentials)
-            yield plugin.label, plugin.granularity.value, limit, f"{plugin.limits.min_ttl} s", quota, credentials, plugin.permissions, plugin.proven
+            needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in plugin.credentials)
+            least = f"{plugin.limits.min_ttl} s"
+            yield plugin.label, plugin.granularity.value, limit, least, quota, needed, plugin.permissions, plugin.proven
 
-    header = ("host", "one call replaces", "records at most", "least TTL", "quota kept", "credentials", "least permission", "proven against")
+    header = (
+        "host",
+        "one call replaces",
+        "records at most",
+        "least TTL",
+        "quota kept",
+        "credentials",
+        "least permission",
+        "proven against",
+    )
     return "# DNS hosts\n\nGenerated from the installed plugins.\n\n" + table(header, rows())
+
+
+def configuration() -> str:
+    """Every setting with its environment variable."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for variable, (section, name) in ENVIRONMENT.items():
+            if section != "times":
+                field = SECTIONS[section].model_fields[name]
+                yield f"`[{section}] {name}`", f"`{variable}`", field.description or ""
+
+    def accounts() -> Iterator[tuple[str, ...]]:
+        for name, field in Account.model_fields.items():
+            yield f"`{name}`", field.description or ""
+
+    return "\n\n".join(
+        (
+            "# Configuration",
+            (inspect.getdoc(config) or "").partition("The configuration: ")[2],
+            "## Settings",
+            "Each is set by `wixsend.toml`, by its environment variable, or by a flag. `WIXSEND_CONFIG` names the file. Lists are "
+            "comma-separated in a variable, tables are `NAME=VALUE,NAME=VALUE`.",
+            table(("setting", "environment variable", "meaning"), rows()).rstrip(),
+            "In `[times]`, and as `WIXSEND_TIMES_<NAME>`: every wait of [the life of a sending domain](life.md), in seconds, or as "
+            "`90s`, `15m`, `4h`, `2d`.",
+            "## Other sites",
+            "`[wix.profiles.NAME]` holds what differs from `[wix]` for another site; `--profile NAME` or `WIXSEND_PROFILE` choose it.",
+            "## Accounts at DNS hosts",
+            "A host's [credential variables](hosts.md) make the account that is called like the host. More accounts, and references instead of "
+            "variables, stand in `[accounts.NAME]`, with the fields that `wixsend providers show` lists beside these:",
+            table(("setting", "meaning"), accounts()).rstrip(),
+            "`WIXSEND_<PROVIDER>_BASE_URL` says where a host's API is, for all accounts there.",
+            "## Secrets",
+            (inspect.getdoc(credentials) or "").partition("\n\n")[2],
+        )
+    )
 
 
 def effects_are_listed() -> None:
@@ -139,6 +192,7 @@ def effects_are_listed() -> None:
 
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
+    "configuration.md": configuration,
     "errors.md": error_codes,
     "guard.md": guard_rules,
     "life.md": life,
