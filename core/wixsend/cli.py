@@ -370,9 +370,12 @@ def demo(run: _Run, /) -> int:
 @cli.command(short_help="Keep the sandbox up, to try things on.")
 @click.argument("domains", nargs=-1, metavar="[DOMAIN[=HOST]]...")
 @click.option("--delay", type=click.FloatRange(0), default=1.0, show_default=True, help="Seconds by which name servers lag.")
+@click.option(
+    "--insist-on-dmarc", "insist", is_flag=True, help="Wix insists on its record at _dmarc (what the real one does is not known)."
+)
 @_json_option
 @_pass_run
-def sandbox(run: _Run, /, domains: tuple[str, ...], delay: float) -> int:
+def sandbox(run: _Run, /, domains: tuple[str, ...], delay: float, insist: bool) -> int:
     """Keep the sandbox up on this machine until Ctrl-C, and print the environment that points wixsend (or anything else) at it.
 
     \b
@@ -383,7 +386,7 @@ def sandbox(run: _Run, /, domains: tuple[str, ...], delay: float) -> int:
     """
     from wixsend import demo as sandboxed
 
-    return sandboxed.sandbox(run.terminal, domains, delay)
+    return sandboxed.sandbox(run.terminal, domains, delay, insist)
 
 
 @cli.command(short_help="Show every setting, and where it comes from.")

@@ -267,7 +267,7 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[in
 # -- the sandbox that stays up -----------------------------------------------------------------------------------------
 
 
-def sandbox(terminal: Terminal, domains: Sequence[str], delay: float) -> int:
+def sandbox(terminal: Terminal, domains: Sequence[str], delay: float, insist: bool) -> int:
     """`wixsend sandbox`: prints the environment that points wixsend here, and stays until Ctrl-C or SIGTERM."""
     import signal
 
@@ -275,6 +275,7 @@ def sandbox(terminal: Terminal, domains: Sequence[str], delay: float) -> int:
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stopped.set())
     with _opened(delay) as world, tempfile.TemporaryDirectory(prefix="wixsend-sandbox-") as folder:
+        world.wix.requires_dmarc = insist
         hosts = list(world.hosts)
         placed = [_placed(written, hosts[number % len(hosts)]) for number, written in enumerate(domains or _DOMAINS[: len(hosts)])]
         for number, (domain, host) in enumerate(placed):
