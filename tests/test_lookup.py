@@ -57,12 +57,16 @@ def zone(sandbox: SandboxDns, held: list[Record]) -> SandboxDns:
 
 
 def asker(sandbox: SandboxDns, **changes: Any) -> Dns:
-    """A client with little patience."""
-    return Dns(sandbox.settings(**({"timeout": 0.1, "tries": 1} | changes)))
+    """A client that tries once."""
+    return Dns(sandbox.settings(**({"timeout": 5.0, "tries": 1} | changes)))
 
 
-async def discover(sandbox: SandboxDns, domain: str) -> Delegation:
-    return await asker(sandbox).delegation(absolute(domain))
+SHORT = 0.3
+"""The time-out, in seconds, of a client that meets a silent server."""
+
+
+async def discover(sandbox: SandboxDns, domain: str, **changes: Any) -> Delegation:
+    return await asker(sandbox, **changes).delegation(absolute(domain))
 
 
 def closed() -> str:
@@ -140,6 +144,14 @@ async def test_a_name_server_that_resolves_to_nothing_has_no_address(zone: Sandb
     assert {text(server.name): bool(server.addresses) for server in found.servers} == {"ns1.host.com": True, "ns.gone.net": False}
 
 
+async def test_a_name_server_whose_name_is_denied_is_not_asked_for_further(zone: SandboxDns) -> None:
+    zone.add_name_server("nope.host.com", ())
+    zone.add_zone("half.org", ("ns1.host.com",), delegated_to=("nope.host.com",))
+    found = await discover(zone, "half.org")
+    assert found.servers == (NameServer(absolute("nope.host.com")),)
+    assert {query.rtype for query in zone.queries} == {"NS"}
+
+
 async def test_name_servers_that_are_in_each_others_zones_end_the_walk(sandbox: SandboxDns) -> None:
     sandbox.add_zone("one.org", ("ns.two.net",))
     sandbox.add_zone("two.net", ("ns.one.org",))
@@ -194,12 +206,12 @@ async def test_the_way_down_is_remembered_for_a_while(zone: SandboxDns, clock: C
 async def test_a_registry_that_stays_silent_is_told_apart_from_a_denial(zone: SandboxDns) -> None:
     zone.add_fault(DnsFault("drop", server="a.nic.com"))
     with pytest.raises(DnsUnreachable, match=r"none of the name servers of com answers, so the zone of example\.com"):
-        await discover(zone, "example.com")
+        await discover(zone, "example.com", timeout=SHORT)
 
 
 async def test_when_a_zones_own_servers_are_silent_the_cut_is_known_and_the_rest_is_said(zone: SandboxDns) -> None:
     zone.add_fault(DnsFault("drop", name=absolute("mail.example.com")))
-    found = await discover(zone, "mail.example.com")
+    found = await discover(zone, "mail.example.com", timeout=SHORT)
     assert found.apex == DOMAIN and "deeper zone cuts are not known" in found.how
 
 
@@ -233,7 +245,7 @@ async def test_a_resolver_says_that_a_domain_does_not_exist(zone: SandboxDns) ->
 
 async def test_no_network_at_all_is_an_error_with_a_next_step() -> None:
     nobody = ("203.0.113.9", "192.0.2.250")
-    dns = Dns(DnsSettings(resolvers=nobody[:1], roots=nobody[1:], endpoints=rooms(nobody), timeout=0.1))
+    dns = Dns(DnsSettings(resolvers=nobody[:1], roots=nobody[1:], endpoints=rooms(nobody)))
     with pytest.raises(DnsUnreachable, match="neither a root server nor a public resolver") as told:
         await dns.delegation(DOMAIN)
     assert "port 53" in told.value.next_step and told.value.exit_code == 6
@@ -251,10 +263,12 @@ async def test_cuts_below_the_apex_are_found(zone: SandboxDns, held: list[Record
     held.append(Record(absolute("b", DOMAIN), "DNAME", "example.net."))
     zone.add_zone("_domainkey.example.com", NS)
     zone.add_zone("_dmarc.example.com", ("ns.elsewhere.net",))
+    zone.add_zone("own.example.com", NS)
+    owners.append(absolute("own", DOMAIN))
     zone.queries.clear()
     cuts = await dns.cuts_below(found, owners)
-    assert set(cuts) == {absolute("_domainkey", DOMAIN), absolute("_dmarc", DOMAIN), absolute("b", DOMAIN)}
-    assert zone.queries_at() == [] and len(zone.queries) == 3
+    assert set(cuts) == {absolute("_domainkey", DOMAIN), absolute("_dmarc", DOMAIN), absolute("b", DOMAIN), absolute("own", DOMAIN)}
+    assert zone.queries_at() == [] and len(zone.queries) == 4
 
 
 async def test_records_are_those_at_exactly_the_name(zone: SandboxDns, held: list[Record]) -> None:
@@ -281,7 +295,7 @@ async def test_questions_to_a_zone_whose_servers_are_silent_are_an_error(zone: S
     found = await discover(zone, "example.com")
     zone.faults += [DnsFault("drop", server=NS[0]), DnsFault("servfail", server=NS[1])]
     with pytest.raises(DnsUnreachable, match=r"none of the authoritative servers of example\.com answers"):
-        await asker(zone).soa(found)
+        await asker(zone, timeout=SHORT).soa(found)
 
 
 # DMARC above
@@ -345,7 +359,7 @@ async def test_a_policy_that_cannot_be_asked_for_is_not_taken_for_none(zone: San
     found = await discover(zone, "mail.example.com")
     zone.add_fault(DnsFault("drop", name=absolute("_dmarc.example.com")))
     with pytest.raises(DnsUnreachable, match=r"_dmarc\.example\.com"):
-        await asker(zone).dmarc_above(absolute("mail.example.com"), found)
+        await asker(zone, timeout=SHORT).dmarc_above(absolute("mail.example.com"), found)
 
 
 async def test_with_port_53_closed_the_inherited_policy_comes_from_a_resolver(zone: SandboxDns, held: list[Record]) -> None:
@@ -503,7 +517,7 @@ async def test_a_server_whose_answer_cannot_be_believed_holds_back_for_a_grace(
     zone: SandboxDns, held: list[Record], kind: FaultKind
 ) -> None:
     held.append(S1)
-    found, dns = await discover(zone, "example.com"), asker(zone)
+    found, dns = await discover(zone, "example.com"), asker(zone, timeout=SHORT)
     zone.add_fault(DnsFault(kind, server=NS[1]))
     early = await dns.prove([S1], found)
     assert [finding.verdict for finding in first_hand(early)] == [Verdict.VISIBLE, Verdict.UNREACHABLE]
@@ -524,16 +538,16 @@ async def test_a_server_that_does_not_know_the_zone_is_set_aside(zone: SandboxDn
 
 async def test_one_lost_datagram_is_asked_for_again(zone: SandboxDns, held: list[Record]) -> None:
     held.append(S1)
-    found, dns = await discover(zone, "example.com"), asker(zone, tries=2)
+    found, dns = await discover(zone, "example.com"), asker(zone, timeout=SHORT, tries=2)
     zone.add_fault(DnsFault("drop", server=NS[1], times=1))
     assert (await dns.prove([S1], found)).complete
 
 
-@pytest.mark.parametrize("kind", ["truncate", "no-edns", "delay"])
+@pytest.mark.parametrize("kind", ["truncate", "no-edns", "delay", "forged-first"])
 async def test_truncation_old_servers_and_lateness_are_got_over(zone: SandboxDns, held: list[Record], kind: FaultKind) -> None:
     held.append(S1)
     zone.add_fault(DnsFault(kind, seconds=0.02))
-    dns = asker(zone, timeout=0.3, tries=2)
+    dns = asker(zone, tries=2)
     assert (await dns.prove([S1], await dns.delegation(DOMAIN))).complete
     ways = {(query.server, query.transport) for query in zone.queries if query.name == S1.owner}
     assert {way for _server, way in ways} == ({"udp", "tcp"} if kind == "truncate" else {"udp"})

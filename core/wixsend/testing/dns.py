@@ -43,7 +43,7 @@ type Glue = Callable[[Name, Name], list[RRset]]
 
 type FaultKind = (
     Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
-    | Literal["garbage", "wrong-id", "wrong-question", "wrong-source"]
+    | Literal["garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first"]
 )
 
 ROOT = dns.name.root
@@ -77,7 +77,8 @@ class DnsFault:
     without authority, as from a server that does not know the zone; no-aa: the right one without AA, as from a cache;
     stray-glue: addresses that lead nowhere for every name server of a referral; truncate: TC and nothing else over UDP;
     no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a client must not
-    believe, each followed by silence. `times` is how often it still happens, `None` always.
+    believe, each followed by silence; forged-first: one with a wrong id, and then the right one. `times` is how often it still
+    happens, `None` always. `action` is called when it does, on the DNS thread.
     """
 
     kind: FaultKind
@@ -86,6 +87,7 @@ class DnsFault:
     rtype: str | None = None
     seconds: float = 0.1
     times: int | None = None
+    action: Callable[[], object] | None = None
 
     def hits(self, labels: Collection[str], name: Name, rtype: str) -> bool:
         """True when this fault is about that question at a server known under `labels`."""
@@ -583,30 +585,26 @@ class SandboxDns:
                 return None
         return None
 
-    def _respond(self, endpoint: _Endpoint, wire: bytes, transport: Literal["udp", "tcp"]) -> tuple[bytes | None, float, bool]:
-        """The bytes to send back (none for silence), after how many seconds, and whether from another address than was asked."""
+    def _respond(self, endpoint: _Endpoint, wire: bytes, transport: Literal["udp", "tcp"]) -> list["_Sent"]:
+        """What to send back for a message that arrived; nothing for silence."""
         try:
             query = dns.message.from_wire(wire)
         except dns.exception.DNSException:
-            return None, 0.0, False
+            return []
         response = dns.message.make_response(query, recursion_available=isinstance(endpoint, _Resolver), our_payload=1232)
         if query.opcode() != dns.opcode.QUERY or len(query.question) != 1 or query.question[0].rdclass != dns.rdataclass.IN:
             response.set_rcode(dns.rcode.NOTIMP if query.opcode() != dns.opcode.QUERY else dns.rcode.REFUSED)
-            return response.to_wire(), 0.0, False
+            return [_Sent(response.to_wire())]
         question = query.question[0]
         name, rtype = question.name.canonicalize(), dns.rdatatype.to_text(question.rdtype)
         rd = bool(query.flags & dns.flags.RD)
         self.queries.append(Query(endpoint.label, name, rtype, rd, transport))
         fault = self._fault(endpoint, name, rtype)
         kind = fault.kind if fault is not None else None
+        if fault is not None and fault.action is not None:
+            fault.action()
         if kind == "drop" or (kind == "drop-udp" and transport == "udp"):
-            return None, 0.0, False
-        if kind == "no-edns" and query.edns >= 0:
-            response.set_rcode(dns.rcode.FORMERR)
-            response.use_edns(False)
-            return response.to_wire(), 0.0, False
-        if kind == "garbage":
-            return wire[:2] + b"\xff" * 20, 0.0, False
+            return []
         try:
             found = self._found(endpoint, kind, name, rtype, rd)
         except Exception as error:  # a host's `published` may raise anything: said at the end, and SERVFAIL meanwhile
@@ -615,21 +613,8 @@ class SandboxDns:
         response.set_rcode(found.rcode)
         response.flags |= dns.flags.AA if found.aa and kind != "no-aa" else 0
         response.answer, response.authority, response.additional = found.answer, found.authority, found.additional
-        if kind == "stray-glue":
-            hosts = [rdata.target for rrset in found.authority if rrset.rdtype == dns.rdatatype.NS for rdata in rrset]
-            response.additional = [_rrset(host, 3600, "A", ["198.51.100.66"]) for host in hosts]
-        if kind == "wrong-id":
-            response.id ^= 1
-        if kind == "wrong-question":
-            response.question = [dns.rrset.RRset(name.parent(), question.rdclass, question.rdtype)]
-        late = fault.seconds if fault is not None and kind == "delay" else 0.0
-        if transport == "tcp":
-            return response.to_wire(max_size=65535), late, False
-        if kind == "truncate":
-            response.answer, response.authority, response.additional = [], [], []
-            response.flags |= dns.flags.TC
-        room = min(query.payload, 1232) if query.edns >= 0 else 512
-        return response.to_wire(max_size=max(512, room), prefer_truncation=True), late, kind == "wrong-source"
+        room = 65535 if transport == "tcp" else max(512, min(query.payload, 1232) if query.edns >= 0 else 512)
+        return _spoilt(query, response, kind, room, fault.seconds if fault is not None else 0.0)
 
     def _found(self, endpoint: _Endpoint, kind: FaultKind | None, name: Name, rtype: str, rd: bool) -> _Answer:
         match kind:
@@ -666,10 +651,9 @@ class SandboxDns:
         with contextlib.suppress(OSError, EOFError):
             while True:
                 size = int.from_bytes(await reader.readexactly(2))
-                wire, late, _ = self._respond(endpoint, await reader.readexactly(size), "tcp")
-                await asyncio.sleep(late)
-                if wire is not None:
-                    writer.write(len(wire).to_bytes(2) + wire)
+                for sent in self._respond(endpoint, await reader.readexactly(size), "tcp"):
+                    await asyncio.sleep(sent.late)
+                    writer.write(len(sent.wire).to_bytes(2) + sent.wire)
                     await writer.drain()
         writer.close()
         self._writers.discard(writer)
@@ -691,6 +675,49 @@ class SandboxDns:
         await asyncio.sleep(0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Bytes to send back after `late` seconds, from another address than was asked if `elsewhere`."""
+
+    wire: bytes
+    late: float = 0.0
+    elsewhere: bool = False
+
+
+def _spoilt(query: dns.message.Message, response: dns.message.Message, kind: FaultKind | None, room: int, seconds: float) -> list[_Sent]:
+    """A right response on the wire, in `room` octets, as the fault of this kind has it."""
+
+    def packed(message: dns.message.Message) -> bytes:
+        return message.to_wire(max_size=room, prefer_truncation=True)
+
+    match kind:
+        case "no-edns" if query.edns >= 0:
+            plain = dns.message.make_response(query)
+            plain.use_edns(False)
+            plain.set_rcode(dns.rcode.FORMERR)
+            return [_Sent(packed(plain))]
+        case "truncate" if room < 65535:
+            response.answer, response.authority, response.additional = [], [], []
+            response.flags |= dns.flags.TC
+        case "stray-glue":
+            hosts = [rdata.target for rrset in response.authority if rrset.rdtype == dns.rdatatype.NS for rdata in rrset]
+            response.additional = [_rrset(host, 3600, "A", ["198.51.100.66"]) for host in hosts]
+        case "wrong-question":
+            asked = response.question[0]
+            response.question = [dns.rrset.RRset(asked.name.parent(), asked.rdclass, asked.rdtype)]
+        case "wrong-id" | "forged-first":
+            forged = dns.message.from_wire(packed(response))
+            forged.id ^= 1
+            return [_Sent(packed(forged)), _Sent(packed(response))][: 1 if kind == "wrong-id" else 2]
+        case "garbage":
+            return [_Sent(packed(response)[:2] + b"\xff" * 20)]
+        case "wrong-source":
+            return [_Sent(packed(response), elsewhere=True)]
+        case "delay":
+            return [_Sent(packed(response), late=seconds)]
+    return [_Sent(packed(response))]
+
+
 class _Datagrams(asyncio.DatagramProtocol):
     """Answers datagrams at one endpoint."""
 
@@ -703,14 +730,12 @@ class _Datagrams(asyncio.DatagramProtocol):
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        wire, late, elsewhere = self.sandbox._respond(self.endpoint, data, "udp")
-        if wire is None or self.transport is None:
-            return
-        if elsewhere:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-                other.sendto(wire, addr)
-        else:
-            asyncio.get_running_loop().call_later(late, self.transport.sendto, wire, addr)
+        for sent in self.sandbox._respond(self.endpoint, data, "udp"):
+            if sent.elsewhere:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                    other.sendto(sent.wire, addr)
+            elif self.transport is not None:
+                asyncio.get_running_loop().call_later(sent.late, self.transport.sendto, sent.wire, addr)
 
 
 def _address_record(host: Name, address: str) -> Record:
