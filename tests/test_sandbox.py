@@ -99,7 +99,7 @@ async def test_a_zone_is_delegated_to_its_host(shared: Sandbox, host: str, tmp_p
 def test_two_domains_in_one_zone(shared: Sandbox) -> None:
     shared.add_domain("two.example", "godaddy", [a("www.two.example")])
     shared.add_domain("mail.two.example", "godaddy", zone="two.example")
-    assert shared.hosts["godaddy"].apexes().count("two.example") == 1
+    assert a("www.two.example") in shared.hosts["godaddy"].published("two.example")
     assert len({held.domain for held in shared.wix.domains.values()} & {"two.example", "mail.two.example"}) == 2
 
 

@@ -74,6 +74,10 @@ def test_relative_to_the_zone_is_understood_when_the_target_proves_it() -> None:
     assert owners(BELOW, row("sg.mail", "sg.mail.example.com.s7.ascendbywix.com")) == ["sg.mail.example.com"]
 
 
+def test_a_domain_in_any_case() -> None:
+    assert owners(absolute("Example.COM"), row("sg", "sg.example.com.s7.ascendbywix.com")) == ["sg.example.com"]
+
+
 def test_labels_that_repeat_the_domain() -> None:
     assert owners(DOMAIN, row("com", "com.example.com.s7.ascendbywix.com")) == ["com.example.com"]
     assert owners(DOMAIN, row("example", "example.example.com.s7.ascendbywix.com")) == ["example.example.com"]

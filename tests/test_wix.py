@@ -249,6 +249,7 @@ async def test_any_other_refusal(world: World, wix: Wix) -> None:
         ("hang", {"seconds": 5}, r"nothing from http://127\.0\.0\.1:\d+ within 0\.1 s"),
         ("hang", {"seconds": 0}, "broke"),
         ("status", {"status": 500}, "HTTP 500"),
+        ("status", {"status": 500, "body": b'{"message": "", "details": {}}', "headers": {"content-type": "application/json"}}, "HTTP 500"),
         ("status", {"status": 503, "body": b"<html>", "headers": {"retry-after": "9"}}, "HTTP 503"),
         ("status", {"status": 404, "body": b"<html>", "headers": {"content-type": "text/html"}}, "HTTP 404"),
         ("status", {"status": 302, "headers": {"location": "https://elsewhere.example/"}}, "redirect"),
