@@ -76,6 +76,8 @@ def test_relative_to_the_zone_is_understood_when_the_target_proves_it() -> None:
 
 def test_a_domain_in_any_case() -> None:
     assert owners(absolute("Example.COM"), row("sg", "sg.example.com.s7.ascendbywix.com")) == ["sg.example.com"]
+    with pytest.raises(WixAnswerRefused, match="does not fit"):
+        owners(absolute("Example.COM"), row("s1._domainkey", "s2._domainkey.example.com.s7.ascendbywix.com"))
 
 
 def test_labels_that_repeat_the_domain() -> None:
