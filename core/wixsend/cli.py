@@ -114,7 +114,9 @@ def _consent_options[F: Callable[..., Any]](command: F) -> F:
         click.option("--account", metavar="NAME", default="", help="The account at the host, by its name in wixsend.toml."),
         click.option("--dmarc", type=click.Choice(["keep", "replace", "stop"]), help="What happens to an existing DMARC policy."),
         click.option("--replace", metavar="OWNER", multiple=True, help="Replace what stands at this name; may be repeated."),
-        click.option("--accept", metavar="LOSS", multiple=True, help="Accept a loss that the plan names; may be repeated."),
+        click.option(
+            "--accept-loss", "accept", metavar="NAME", multiple=True, help="Accept the loss that a plan names so; may be repeated."
+        ),
     )
     for option in reversed(options):
         command = option(command)

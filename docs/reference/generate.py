@@ -84,14 +84,14 @@ def life() -> str:
     lines = ["stateDiagram-v2", "    [*] --> ASKING"]
     for stage, moves in NEXT.items():
         for event, target in moves.items():
-            if target is not None and event.code not in ("stopped", "undone"):
+            if target is not None and event.code not in ("stopped", "undone", "reopened"):
                 lines.append(f"    {stage.name} --> {target.name}: {event.code}")
     rows = ((stage.name, stage.value, EFFECTS[stage].value) for stage in NEXT)
     happen = ((f"`{code}`", first_line(kind)) for code, kind in EVENTS.items())
     waits = ((f"`{each.name}`", f"{each.default:g} s" if isinstance(each.default, float) else str(each.default)) for each in fields(Times))
     return (
-        "# The life of a sending domain\n\nFrom every stage that has not ended, `stopped` leads to STOPPED and `undone` to UNDONE; `stumbled` "
-        "stays, and tries again later.\n\n```mermaid\n"
+        "# The life of a sending domain\n\nFrom every stage `stopped` leads to STOPPED, `undone` to UNDONE and `reopened` to ASKING; "
+        "`stumbled` stays, and tries again later.\n\n```mermaid\n"
         + "\n".join(lines)
         + "\n```\n\n## Stages\n\n"
         + table(("stage", "in reports", "what is done"), rows)
@@ -175,8 +175,8 @@ def configuration() -> str:
             "## Other sites",
             "`[wix.profiles.NAME]` holds what differs from `[wix]` for another site; `--profile NAME` or `WIXSEND_PROFILE` choose it.",
             "## Accounts at DNS hosts",
-            "A host's [credential variables](hosts.md) make the account that is called like the host. More accounts, and references instead of "
-            "variables, stand in `[accounts.NAME]`, with the fields that `wixsend providers show` lists beside these:",
+            "A host's [credential variables](hosts.md) make the account that is called like the host. More accounts, and references "
+            "instead of variables, stand in `[accounts.NAME]`, with the fields that `wixsend providers show` lists beside these:",
             table(("setting", "meaning"), accounts()).rstrip(),
             "`WIXSEND_<PROVIDER>_BASE_URL` says where a host's API is, for all accounts there.",
             "## Secrets",
