@@ -543,6 +543,14 @@ async def test_one_lost_datagram_is_asked_for_again(zone: SandboxDns, held: list
     assert (await dns.prove([S1], found)).complete
 
 
+async def test_a_server_that_is_deaf_over_udp_is_heard_over_tcp(zone: SandboxDns, held: list[Record]) -> None:
+    held.append(S1)
+    found, dns = await discover(zone, "example.com"), asker(zone, timeout=SHORT, tries=2)
+    zone.add_fault(DnsFault("drop-udp", server=NS[1]))
+    assert (await dns.prove([S1], found)).complete
+    assert {query.transport for query in zone.queries_at(NS[0])} == {"udp"}
+
+
 @pytest.mark.parametrize("kind", ["truncate", "no-edns", "delay", "forged-first"])
 async def test_truncation_old_servers_and_lateness_are_got_over(zone: SandboxDns, held: list[Record], kind: FaultKind) -> None:
     held.append(S1)

@@ -62,10 +62,10 @@ class DnsSettings:
 
     `resolvers` are the public resolvers that the proof ends with. `endpoints` maps a server's address to the "ip:port" where it
     is really to be asked (the sandbox, labs); any other address is asked at `port`. One try takes `timeout` seconds at the
-    most, and a silent server gets `tries` of them. Addresses of name servers that are not on the public internet are not asked
-    unless they are in `endpoints` or `private_servers` is set; IPv6 ones only where `ipv6` says so or, when it is `None`, the
-    machine has a route. At most `in_flight` questions are open at once, `per_server` of
-    them at one address. Raises `ConfigError` for what is no address.
+    most, and a silent server gets `tries` of them, the last over TCP too. Addresses of name servers that are not on the public
+    internet are not asked unless they are in `endpoints` or `private_servers` is set; IPv6 ones only where `ipv6` says so or,
+    when it is `None`, the machine has a route. At most `in_flight` questions are open at once, `per_server` of them at one
+    address. Raises `ConfigError` for what is no address.
     """
 
     resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
@@ -446,22 +446,26 @@ class Dns:
         return (replace(blank, outcome=got), _SILENT) if isinstance(got, Outcome) else (_read(blank, got, ROOT), got)
 
     async def _ask(self, address: str, name: Name, rtype: str, *, rd: bool) -> _Reply | Outcome:
-        """Send a question as often as the settings allow until there is a response; what it was that failed otherwise."""
-        outcome, edns = Outcome.TIMEOUT, True
-        place = self._place(address)
+        """A question, and again without EDNS where the server is older than that (RFC 6891, section 7)."""
         async with self._turn(address):
-            for _try in range(max(1, self.settings.tries)):
-                self.queries[address] += 1
-                got = await _exchange(place, name, rtype, rd, edns, self.settings.timeout)
-                if isinstance(got, _Reply):
-                    if edns and got.rcode in ("FORMERR", "NOTIMP"):  # a server older than EDNS (RFC 6891, section 7)
-                        edns, outcome = False, Outcome.NONSENSE
-                        continue
-                    return got
-                outcome = got
-                if outcome is Outcome.UNREACHABLE:
-                    break
-        return outcome
+            got = await self._try(address, name, rtype, rd, edns=True)
+            if isinstance(got, _Reply) and got.rcode in ("FORMERR", "NOTIMP"):
+                got = await self._try(address, name, rtype, rd, edns=False)
+        return got
+
+    async def _try(self, address: str, name: Name, rtype: str, rd: bool, edns: bool) -> _Reply | Outcome:
+        """Send a question as often as the settings allow until there is a response; what it was that failed otherwise.
+
+        The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP.
+        """
+        got: _Reply | Outcome = Outcome.TIMEOUT
+        for tried in range(1, self.settings.tries + 1):
+            exchange = _exchange_both if 1 < tried == self.settings.tries else _exchange
+            self.queries[address] += 1
+            got = await exchange(self._place(address), name, rtype, rd, edns, self.settings.timeout)
+            if isinstance(got, _Reply) or got is Outcome.UNREACHABLE:
+                break
+        return got
 
     @asynccontextmanager
     async def _turn(self, address: str) -> AsyncIterator[None]:
@@ -567,30 +571,69 @@ async def _exchange(place: tuple[str, int], name: Name, rtype: str, rd: bool, ed
     """
     import dns.asyncbackend
     import dns.asyncquery
-    import dns.exception
-    import dns.flags
     import dns.message
 
     host, port = place
-    query = dns.message.make_query(name, rtype, use_edns=0 if edns else False, payload=_PAYLOAD)
-    query.flags = dns.flags.Flag(dns.flags.RD if rd else 0)
+    query = _query(name, rtype, rd, edns)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     backend = dns.asyncbackend.get_backend("asyncio")
-    try:
+
+    async def ask() -> dns.message.Message:
         try:
             async with await backend.make_socket(family, socket.SOCK_DGRAM, 0, None, place) as udp:  # type: ignore[no-untyped-call]
-                message = await dns.asyncquery.udp(
+                return await dns.asyncquery.udp(
                     query, host, timeout, port, sock=udp, ignore_unexpected=True, ignore_errors=True, raise_on_truncation=True
                 )
         except dns.message.Truncated:
-            message = await dns.asyncquery.tcp(query, host, timeout, port, backend=backend)
+            return await dns.asyncquery.tcp(query, host, timeout, port, backend=backend)
+
+    return await _caught(ask())
+
+
+async def _exchange_tcp(place: tuple[str, int], name: Name, rtype: str, rd: bool, edns: bool, timeout: float) -> _Reply | Outcome:  # noqa: ASYNC109
+    """One question over TCP."""
+    import dns.asyncquery
+
+    host, port = place
+    return await _caught(dns.asyncquery.tcp(_query(name, rtype, rd, edns), host, timeout, port))
+
+
+async def _exchange_both(place: tuple[str, int], name: Name, rtype: str, rd: bool, edns: bool, timeout: float) -> _Reply | Outcome:  # noqa: ASYNC109
+    """One question over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
+    asks = [asyncio.ensure_future(way(place, name, rtype, rd, edns, timeout)) for way in (_exchange, _exchange_tcp)]
+    try:
+        for first in asyncio.as_completed(asks):
+            got = await first
+            if isinstance(got, _Reply):
+                return got
+    finally:
+        for ask in asks:
+            ask.cancel()
+        await asyncio.gather(*asks, return_exceptions=True)
+    return asks[0].result()
+
+
+def _query(name: Name, rtype: str, rd: bool, edns: bool) -> "dns.message.Message":
+    import dns.flags
+    import dns.message
+
+    query = dns.message.make_query(name, rtype, use_edns=0 if edns else False, payload=_PAYLOAD)
+    query.flags = dns.flags.Flag(dns.flags.RD if rd else 0)
+    return query
+
+
+async def _caught(ask: Awaitable["dns.message.Message"]) -> _Reply | Outcome:
+    """The response, or which way of failing it was."""
+    import dns.exception
+
+    try:
+        return _reply(await ask)
     except dns.exception.Timeout:
         return Outcome.TIMEOUT
     except OSError:
         return Outcome.UNREACHABLE
     except (dns.exception.DNSException, EOFError):
         return Outcome.NONSENSE
-    return _reply(message)
 
 
 def _reply(message: "dns.message.Message") -> _Reply:
