@@ -2,7 +2,8 @@
 
 Marks: [R] recorded traffic, [D] Namecheap's documents, [T] other people's issues and code, [?] nobody knows, the worst case is taken.
 
-- One URL, `/xml.response`, GET or a form POST; the parameters ApiUser, ApiKey, UserName, ClientIp, Command and the command's own [D].
+- One URL, `/xml.response`, GET or a form POST; the parameters ApiUser, ApiKey, UserName, ClientIp, Command and the command's own [D],
+  their names in any case [R]: lexicon's recorded traffic says ClientIP.
 - Errors come with HTTP 200 and `Status="ERROR"` [R]; only too many calls are HTTP 405 [D], with a body that nobody recorded [?].
 - setHosts makes the zone exactly what it is sent [D]. Without `EmailType` the mail setting falls back to NONE [?], and MX rows are kept
   under MX only, MXE rows under MXE only [T].
@@ -35,6 +36,7 @@ _TYPES = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", 
 _EMAIL_TYPES = frozenset({"NONE", "MX", "MXE", "FWD", "OX", "GMAIL"})
 _MAIL_ROWS = {"MX": "MX", "MXE": "MXE"}
 _HOST_ORDER = ("HostId", "Name", "Type", "Address", "MXPref", "TTL", "AssociatedAppTitle", "FriendlyName", "IsActive", "IsDDNSEnabled")
+_SPELT = {name.lower(): name for name in ("ApiUser", "ApiKey", "UserName", "ClientIp", "Command", "SLD", "TLD", "DomainName", "EmailType")}
 _UNFLAGGED = {"AssociatedAppTitle": "", "FriendlyName": "", "IsActive": "true", "IsDDNSEnabled": "false"}
 _PARKING = (
     {"Name": "www", "Type": "CNAME", "Address": "parkingpage.namecheap.com.", "MXPref": "10", "TTL": "1799"},
@@ -85,7 +87,8 @@ class FakeNamecheap(FakeHost):
             return Response(404, b"<html><body>Not Found</body></html>", {"content-type": "text/html"})
         if not self._within_rates():
             return Response(405, b"<html><body>Method Not Allowed</body></html>", {"content-type": "text/html"})
-        given = request.args | (request.form() if request.method == "POST" else {})
+        sent = request.args | (request.form() if request.method == "POST" else {})
+        given = {_SPELT.get(name.lower(), name): value for name, value in sent.items()}
         command = given.get("Command", "")
         try:
             self._admit(given)
