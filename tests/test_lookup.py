@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from wixsend.errors import ConfigError, DnsUnreachable, DomainNotFound
-from wixsend.lookup import Dns, DnsSettings, dmarc_policy
+from wixsend.exchange import DnsSettings
+from wixsend.lookup import Dns, dmarc_policy
 from wixsend.names import absolute, text
 from wixsend.plan import DmarcAbove
 from wixsend.records import Record

@@ -168,7 +168,8 @@ class Session:
     @cached_property
     def dns(self) -> "Dns":
         """The name servers of the world, or of the sandbox."""
-        from wixsend.lookup import Dns, DnsSettings
+        from wixsend.exchange import DnsSettings
+        from wixsend.lookup import Dns
 
         return Dns(DnsSettings(**self.config.settings.dns.model_dump(exclude_none=True)))
 

@@ -37,7 +37,7 @@ import httpx
 
 from live_servers import configs
 from live_servers.namespace import Namespace
-from wixsend.lookup import DnsSettings
+from wixsend.exchange import DnsSettings
 from wixsend.names import absolute, text
 from wixsend.records import Record
 

@@ -29,7 +29,7 @@ import dns.rdatatype
 import dns.rrset
 from dns.rrset import RRset
 
-from wixsend.lookup import DnsSettings
+from wixsend.exchange import DnsSettings
 from wixsend.names import Name, absolute, ancestors, text
 from wixsend.records import Record
 

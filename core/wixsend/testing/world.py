@@ -17,7 +17,8 @@ from wixsend.engine import Engine, Preview, Update
 from wixsend.flow import Times
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located
-from wixsend.lookup import Dns, DnsSettings
+from wixsend.exchange import DnsSettings
+from wixsend.lookup import Dns
 from wixsend.mend import Mender
 from wixsend.names import Name, absolute, parse_sending_domain
 from wixsend.plan import Plan
