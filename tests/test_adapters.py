@@ -9,11 +9,22 @@ from typing import Any
 import pytest
 
 from wixsend.adapters import Adapter
-from wixsend.errors import CredentialsMissing, CredentialsRejected, EditRejected, OutcomeUnknown, PluginBroken, RateLimited, Unavailable
+from wixsend.errors import (
+    ConfigError,
+    CredentialsMissing,
+    CredentialsRejected,
+    EditRejected,
+    OutcomeUnknown,
+    PluginBroken,
+    ProviderError,
+    RateLimited,
+    Unavailable,
+    WixsendError,
+)
 from wixsend.names import Name, absolute
 from wixsend.plan import Edit, Wanted, plan
-from wixsend.provider import BlockingProvider, ErrorRule, Provider, Receipt
-from wixsend.records import Record, Snapshot, Zone
+from wixsend.provider import BlockingProvider, ErrorRule, Provider, Receipt, translate
+from wixsend.records import WHOLE, Record, Snapshot, Zone
 from wixsend.testing.example import PLUGIN
 from wixsend.wire import HttpWire
 
@@ -55,7 +66,7 @@ class Blocking:
         self.started.set()
         assert self.gate.wait(10)
         self.running -= 1
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return answer if self.answer is None else self.answer
 
@@ -229,3 +240,87 @@ async def test_a_plugin_that_cannot_open_is_broken() -> None:
 
     with pytest.raises(PluginBroken, match="example cannot open an account: ImportError: no module named example_sdk"):
         Adapter.open(replace(PLUGIN, opens=fails), {}, HttpWire("http://127.0.0.1:1"))
+
+
+SECRET = "ed1f-secret-of-the-account"
+
+
+def with_secret(provider: Any) -> Adapter:
+    plugin = replace(PLUGIN, opens=lambda _credentials, _wire: provider)
+    credentials = {field.name: SECRET for field in PLUGIN.credentials}
+    return Adapter.open(plugin, credentials, HttpWire("http://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        Vendor(f"the key {SECRET} is wrong"),
+        ValueError(f"x{SECRET}"),
+        SystemExit(SECRET),
+        Unavailable(f"asked with {SECRET}", f"not with {SECRET}"),
+        CredentialsMissing(f"bad: {SECRET}", SECRET),
+        Vendor("x" * 490 + SECRET),
+    ],
+)
+async def test_whatever_a_plugin_raises_holds_no_secret_of_its_account(provider: Blocking | Async, raised: BaseException) -> None:
+    inner(provider).answer = raised
+    adapter = with_secret(provider)
+    with pytest.raises(WixsendError) as caught:
+        await adapter.zone(APEX)
+    assert SECRET[:8] not in str(caught.value) + caught.value.next_step + repr(caught.value)
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize("raised", [RuntimeError(SECRET), SystemExit(SECRET), CredentialsMissing(SECRET, SECRET)])
+def test_a_plugin_that_fails_to_open_shows_no_secret(raised: BaseException) -> None:
+    def opens(_credentials: Any, _wire: Any) -> Any:
+        raise raised
+
+    with pytest.raises(ConfigError) as caught:
+        Adapter.open(replace(PLUGIN, opens=opens), {PLUGIN.credentials[0].name: SECRET}, HttpWire("http://127.0.0.1:9"))
+    assert SECRET not in str(caught.value) + caught.value.next_step
+
+
+@pytest.mark.parametrize("raised", [Vendor("one\n  next: two\x1b[2J\u202e"), Unavailable("one\n  next: two\x1b[2J\u202e"), KeyError("\n")])
+async def test_a_vendors_words_are_one_printable_line(provider: Blocking | Async, raised: Exception) -> None:
+    inner(provider).answer = raised
+    with pytest.raises(ProviderError) as caught:
+        await opened(provider).zone(APEX)
+    assert caught.value.happened.isprintable()
+    assert caught.value.next_step.isprintable()
+
+
+async def test_a_vendors_words_are_not_repeated_at_any_length(provider: Blocking | Async) -> None:
+    inner(provider).answer = Vendor("m" * 100_000)
+    with pytest.raises(ProviderError) as caught:
+        await opened(provider).zone(APEX)
+    assert len(caught.value.happened) < 600
+
+
+@pytest.mark.parametrize(("said", "waits"), [(7.0, 7.0), (1e300, 86400.0), (float("inf"), 86400.0), (float("nan"), None), (-5.0, None)])
+def test_a_wait_is_bounded(said: float, waits: float | None) -> None:
+    rule = ErrorRule(Vendor, RateLimited, retry_after=lambda _error: said)
+    assert translate(Vendor(), [rule], "X", writing=False).retry_after == waits
+
+
+def test_a_table_that_fails_makes_the_answer_one_without_sense() -> None:
+    rule = ErrorRule(Vendor, RateLimited, retry_after=lambda _error: float("²"))
+    assert type(translate(Vendor(), [rule], "X", writing=False)) is Unavailable
+
+
+async def test_a_record_outside_of_its_zone_never_reaches_a_plan(provider: Blocking | Async) -> None:
+    stray = Record(absolute("www.notexample.com"), "A", "192.0.2.1")
+    inner(provider).answer = Snapshot(ZONE, (stray,), WHOLE)
+    with pytest.raises(Unavailable, match=r"www\.notexample\.com\. A 192\.0\.2\.1"):
+        await opened(provider).read(ZONE, frozenset())
+
+
+@pytest.mark.parametrize("answer", [7, "zones", [None]])
+async def test_an_answer_of_another_kind_is_a_broken_promise(provider: Blocking | Async, answer: object) -> None:
+    inner(provider).answer = answer
+    adapter = opened(provider)
+    with pytest.raises(PluginBroken):
+        await adapter.zone(APEX)
+    with pytest.raises(PluginBroken):
+        await adapter.read(ZONE, frozenset())
+    assert await adapter.write(EDIT) == Receipt()

@@ -42,6 +42,12 @@ def test_rdata_that_makes_no_sense_is_compared_as_it_is(rdata: str) -> None:
     assert Record(S1, "MX", rdata) == Record(S1, "MX", rdata)
 
 
+def test_control_characters_in_rdata_are_escaped_so_that_a_record_is_one_line() -> None:
+    assert Record(S1, "TXT", '"a\n\x1b[2J" "b\u202e\udc80"').rdata == '"a\\010\\027[2J" "b\\226\\128\\174\\237\\178\\128"'
+    assert Record(S1, "MX", "10\tmx.example.net\n") == Record(S1, "MX", "10 mx.example.net.")
+    assert Record(S1, "URL\n+ ", "http://example.net/").rtype == "URL\\x0a+ "
+
+
 @given(records())
 def test_no_secret_of_the_vendors_row_is_printed(record: Record) -> None:
     row = Record(record.owner, record.rtype, record.rdata, ref={"authCode": "s3cret-row"})

@@ -1,20 +1,22 @@
 """Floor 4. A plugin's open account as the engine uses it: awaitable, one call at a time, raising only our errors.
 
 `Adapter` hides whether the plugin's provider is asynchronous or blocking, and holds it to what it promised: an answer about another
-zone, or one that leaves out a name that was asked for, is an error here and never reaches a plan.
+zone, with records that are not in the zone, or one that leaves out a name that was asked for, is an error here and never reaches a plan.
+No message that leaves it holds a secret of the account, whatever the vendor or the plugin put into it.
 """
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
-from wixsend.errors import ConfigError, PluginBroken, WixsendError
+from wixsend.errors import ConfigError, PluginBroken, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
 from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, Wire, translate
 from wixsend.records import Snapshot, Zone
+from wixsend.redact import Redactor
 
 __all__ = ["Adapter"]
 
@@ -30,9 +32,12 @@ class Adapter:
     `idle()` returns. The next call starts after it.
     """
 
-    def __init__(self, plugin: ProviderPlugin, provider: Provider | BlockingProvider, label: str = "") -> None:
+    def __init__(
+        self, plugin: ProviderPlugin, provider: Provider | BlockingProvider, label: str = "", redactor: Redactor | None = None
+    ) -> None:
         self.plugin = plugin
         self.label = label or plugin.label
+        self._redactor = redactor or Redactor()
         self._provider = provider
         self._turn = asyncio.Lock()
         self._thread = None if inspect.iscoroutinefunction(provider.zone) else ThreadPoolExecutor(1, f"wixsend-{plugin.name}")
@@ -40,37 +45,46 @@ class Adapter:
     @classmethod
     def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: Wire, label: str = "") -> Self:
         """Open the account through the plugin, which imports the vendor's SDK: this may block for a second."""
+        redactor = Redactor()
+        for each in plugin.credentials:
+            if each.secret and each.name in credentials:
+                redactor.learn(each.name, credentials[each.name])
         try:
-            return cls(plugin, plugin.opens(credentials, wire), label)
-        except WixsendError:
-            raise
-        except Exception as wrong:
+            return cls(plugin, plugin.opens(credentials, wire), label, redactor)
+        except WixsendError as wrong:
+            raise _cleaned(wrong, redactor) from wrong.__cause__
+        except (Exception, SystemExit) as wrong:
             raise PluginBroken(
-                f"the plugin {plugin.name} cannot open an account: {type(wrong).__name__}: {wrong}",
+                f"the plugin {plugin.name} cannot open an account: {redactor.said(f'{type(wrong).__name__}: {wrong}')}",
                 f"Install it again (wixsend[{plugin.name}]), or report it to its author.",
             ) from wrong
 
     async def zone(self, apex: Name) -> tuple[Zone, ...]:
         """Every zone with exactly this apex that the account can see."""
-        zones = tuple(await self._ask(self._provider.zone, apex))
+        zones = await self._ask(self._provider.zone, apex)
+        self._promised(_are(Zone, zones), f"answered no zones when asked for {text(apex)}")
         for zone in zones:
             self._promised(zone.apex == apex, f"answered {text(zone.apex)} when asked for the zone {text(apex)}")
-        return zones
+        return tuple(zones)
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """What is at these names, or in the whole zone: `Snapshot.covers` says which, and covers every name asked for."""
         snapshot: Snapshot = await self._ask(self._provider.read, zone, names)
+        self._promised(isinstance(snapshot, Snapshot), f"answered no snapshot when asked for {text(zone.apex)}")
         self._promised(snapshot.zone.apex == zone.apex, f"read the zone {text(snapshot.zone.apex)} when asked for {text(zone.apex)}")
         for name in names:
             self._promised(snapshot.covered(name), f"did not say what is at {text(name)} in {text(zone.apex)}")
+        stray = next((record for record in snapshot.records if not record.owner.is_subdomain(zone.apex)), None)
+        if stray is not None:
+            raise translate(Unavailable(f"{self.label} says that {stray} is in the zone {text(zone.apex)}"), (), self.label, writing=False)
         return snapshot
 
     async def write(self, edit: Edit) -> Receipt:
         """Make this edit, with one call of the provider's `write`. `ValueError` for an edit without changes, which is never written."""
         if not edit:
             raise ValueError("an edit without changes is never written")
-        receipt: Receipt = await self._ask(self._provider.write, edit, writing=True)
-        return receipt
+        receipt = await self._ask(self._provider.write, edit, writing=True)
+        return receipt if isinstance(receipt, Receipt) else Receipt()
 
     async def close(self) -> None:
         """Free what was opened, after a call that still runs. Call it once."""
@@ -87,10 +101,10 @@ class Adapter:
     async def _ask(self, method: Callable[..., Any], *args: Any, writing: bool = False) -> Any:
         try:
             return await self._do(method, *args)
-        except ConfigError:
-            raise
-        except Exception as wrong:
-            raise translate(wrong, self._provider.errors, self.label, writing) from wrong
+        except ConfigError as wrong:
+            raise _cleaned(wrong, self._redactor) from wrong.__cause__
+        except (Exception, SystemExit) as wrong:
+            raise translate(wrong, self._provider.errors, self.label, writing, self._redactor) from wrong
 
     async def _do(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is not None:
@@ -102,3 +116,12 @@ class Adapter:
     def _promised(self, kept: bool, otherwise: str) -> None:
         if not kept:
             raise PluginBroken(f"{self.label}: the plugin {self.plugin.name} {otherwise}", "Report it to the plugin's author.")
+
+
+def _are(kind: type, values: object) -> bool:
+    return isinstance(values, Sequence) and all(isinstance(value, kind) for value in values)
+
+
+def _cleaned(wrong: WixsendError, redactor: Redactor) -> WixsendError:
+    """The error of ours that a plugin raised, its words cleaned."""
+    return type(wrong)(redactor.clean(wrong.happened), redactor.clean(wrong.next_step), retry_after=wrong.retry_after)

@@ -9,10 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wixsend.errors import OutcomeUnknown, ProviderError, Unavailable
+from wixsend.errors import (
+    CredentialsRejected,
+    EditConflict,
+    EditRejected,
+    OutcomeUnknown,
+    PermissionMissing,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    Unavailable,
+    ZoneNotHeld,
+)
 from wixsend.names import Name
 from wixsend.plan import Edit
 from wixsend.records import Granularity, Limits, Record, Snapshot, Zone
+from wixsend.redact import Redactor
 
 if TYPE_CHECKING:
     import httpx
@@ -176,28 +188,62 @@ class ProviderPlugin:
     proven: str = ""
 
 
-def translate(error: Exception, rules: Sequence[ErrorRule], label: str, writing: bool) -> ProviderError:
-    """Our error for whatever an adapter raised.
+_NEXT_STEPS: Mapping[type[ProviderError], str] = {
+    CredentialsRejected: "Check the credentials: `wixsend providers` lists the hosts, `wixsend providers show HOST` what each needs.",
+    PermissionMissing: "Check what the credentials may do: `wixsend providers show HOST` says the least that they need.",
+    ZoneNotHeld: "Name the host or the account that holds the zone: --provider NAME, --account NAME.",
+    EditRejected: "Add the records by hand in the host's panel: wixsend plan prints them.",
+    QuotaExhausted: "Wait until the host allows more calls; trying again does not help.",
+    RateLimited: "Wait a little, then run the same command again.",
+    Unavailable: "Look at the host's status page and at this machine's network, then run the same command again.",
+    EditConflict: "Somebody else is editing the zone: wait until they are done, then run the same command again.",
+    OutcomeUnknown: "The edit may have been done: wixsend looks at the zone before anything else.",
+}
+"""What to do next where neither the adapter nor its table says it."""
 
-    The first fitting rule decides; an exception without a rule is taken as an answer that made no sense. While writing,
-    `Unavailable` becomes `OutcomeUnknown`: a request that may have arrived is never called "not done".
+_LONGEST_WAIT = 86400.0
+_LONGEST_OWN = 4000
+"""How many characters of an adapter's own message are kept: it may have to name many records."""
+
+
+def translate(
+    error: BaseException, rules: Sequence[ErrorRule], label: str, writing: bool, redactor: Redactor | None = None
+) -> ProviderError:
+    """Our error for whatever an adapter raised, in one line, cleaned by the `redactor`, with a next step.
+
+    The first fitting rule decides; an exception without a rule, or whose rule fails, is taken as an answer that made no sense.
+    A wait is at most a day. While writing, `Unavailable` becomes `OutcomeUnknown`: a request that may have arrived is never
+    called "not done".
     """
+    said = (redactor or Redactor()).said
     if isinstance(error, ProviderError):
-        becomes, happened, next_step, wait = type(error), error.happened, error.next_step, error.retry_after
+        becomes, happened, next_step, wait = type(error), said(error.happened, _LONGEST_OWN), error.next_step, error.retry_after
     else:
-        rule = next((r for r in rules if isinstance(error, r.on) and r.when(error)), None)
-        if rule is None:
-            becomes, happened, next_step, wait = (
-                Unavailable,
-                f"an answer that makes no sense ({type(error).__name__}: {error})",
-                "",
-                None,
-            )
-        else:
-            becomes, next_step, wait = rule.becomes, rule.next_step, rule.retry_after(error)
-            happened = "; ".join(part for part in (rule.why, rule.says(error)) if part)
-        happened = f"{label}: {happened}"
+        becomes, happened, next_step, wait = _ruled(error, rules) or _nonsense(error)
+        happened = said(f"{label}: {happened}")
     if writing and becomes is Unavailable:
         becomes = OutcomeUnknown
-        next_step = next_step or "The edit may have been done: wixsend looks at the zone before anything else."
-    return becomes(happened, next_step, retry_after=wait)
+    return becomes(happened, said(next_step) or _NEXT_STEPS.get(becomes, _NEXT_STEPS[Unavailable]), retry_after=_bounded(wait))
+
+
+type _Told = tuple[type[ProviderError], str, str, float | None]
+"""What it becomes, what happened, what to do next, and after how many seconds."""
+
+
+def _ruled(error: BaseException, rules: Sequence[ErrorRule]) -> _Told | None:
+    try:
+        rule = next((rule for rule in rules if isinstance(error, rule.on) and rule.when(error)), None)
+        if rule is None:
+            return None
+        happened = "; ".join(part for part in (rule.why, rule.says(error)) if part)
+        return rule.becomes, happened, rule.next_step, rule.retry_after(error)
+    except Exception:  # a table reads what a vendor sent: where that breaks it, the answer makes no sense
+        return None
+
+
+def _nonsense(error: BaseException) -> _Told:
+    return Unavailable, f"an answer that makes no sense ({type(error).__name__}: {error})", "", None
+
+
+def _bounded(wait: float | None) -> float | None:
+    return min(wait, _LONGEST_WAIT) if wait is not None and wait >= 0 else None

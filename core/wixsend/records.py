@@ -11,6 +11,7 @@ import dns.exception
 import dns.name
 
 from wixsend.names import Name, text
+from wixsend.redact import visible
 
 __all__ = ["WHOLE", "Covers", "Fragile", "Granularity", "Limits", "Record", "Snapshot", "Zone", "multiset", "txt_rdata", "txt_text"]
 
@@ -25,6 +26,25 @@ class Granularity(StrEnum):
 
 _RDATA_NAMES: Mapping[str, int] = {"CNAME": 0, "DNAME": 0, "NS": 0, "PTR": 0, "ALIAS": 0, "ANAME": 0, "MX": 1, "SRV": 3}
 """Types whose rdata holds a domain name, and the place of that name among the blank-separated fields."""
+
+
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")', re.DOTALL)
+
+
+def _escaped_rdata(rdata: str) -> str:
+    """Rdata as RFC 1035 writes it, in one line: a host's row may hold control characters raw.
+
+    They become `\\DDD` for each octet; outside of quotes, where they part the fields, tabs and line breaks become blanks.
+    """
+    if rdata.isprintable():
+        return rdata
+    parts = _QUOTED.split(rdata)
+    parts[::2] = [re.sub(r"[\t\n\r]+", " ", part) for part in parts[::2]]
+    return "".join(c if c.isprintable() else _octets(c) for part in parts for c in part)
+
+
+def _octets(character: str) -> str:
+    return "".join(f"\\{octet:03d}" for octet in character.encode(errors="surrogatepass"))
 
 
 def _canonical(rtype: str, rdata: str) -> str:
@@ -47,7 +67,7 @@ class Record:
     """One resource record as a host holds it.
 
     `owner` is absolute. `rtype` is upper case (vendors' own types such as `URL` keep their name). `rdata` is in presentation
-    form, names in it absolute. `ttl` in seconds, `None` lets the host choose. `masked`: stored, but the world is shown
+    form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host choose. `masked`: stored, but the world is shown
     something else (a proxied or flattened CNAME). `ref` is the vendor's id or whole row, never compared, handed back verbatim.
 
     Two records are equal when owner, type and rdata are, case and final dots of names aside; TTL, `masked` and `ref` take no part.
@@ -62,7 +82,8 @@ class Record:
     key: tuple[Name, str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rtype", self.rtype.upper())
+        object.__setattr__(self, "rtype", visible(self.rtype.upper()))
+        object.__setattr__(self, "rdata", _escaped_rdata(self.rdata))
         object.__setattr__(self, "key", (self.owner, self.rtype, _canonical(self.rtype, self.rdata)))
 
     def __eq__(self, other: object) -> bool:
@@ -99,8 +120,8 @@ class Zone:
 
     `ref` is the vendor's id. `account` says to a person which account it is. `name_servers` are those that the host says the
     zone is served by, empty when it does not say. `problem` is non-empty when the host itself says that the zone must not be
-    written or is not served from here (inactive, partial, secondary, another product), in words for a person.
-    `record_count` is the host's own count from a source other than `read`, `None` when it has none.
+    written or is not served from here (inactive, partial, secondary, another product), in words for a person; control characters in
+    both are made visible. `record_count` is the host's own count from a source other than `read`, `None` when it has none.
     """
 
     apex: Name
@@ -110,14 +131,25 @@ class Zone:
     problem: str = ""
     record_count: int | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "account", visible(self.account))
+        object.__setattr__(self, "problem", visible(self.problem))
+
 
 @dataclass(frozen=True, slots=True)
 class Fragile:
-    """What the host's API cannot carry through a whole-zone write: the `name` to accept its loss by, `what` it is, the `way_out`."""
+    """What the host's API cannot carry through a whole-zone write: the `name` to accept its loss by, `what` it is, the `way_out`.
+
+    Control characters in them, which come from the host's rows, are made visible.
+    """
 
     name: str
     what: str
     way_out: str
+
+    def __post_init__(self) -> None:
+        for part in ("name", "what", "way_out"):
+            object.__setattr__(self, part, visible(getattr(self, part)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def _said(error: APIStatusError) -> list[tuple[int, str]]:
         body = todo.pop()
         if isinstance(body, Mapping):
             if isinstance(body.get("code"), int):
-                found.append((body["code"], str(body.get("message", ""))[:300]))
+                found.append((body["code"], str(body.get("message", ""))))
             todo += [entry for key in ("error_chain", "errors") if isinstance(body.get(key), list) for entry in reversed(body[key])]
     return found
 

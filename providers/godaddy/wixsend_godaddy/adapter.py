@@ -178,7 +178,7 @@ def _refused(failure: Exception) -> bool:
 
 def _unknown(failure: Exception, state: str) -> OutcomeUnknown:
     wait = failure.retry_after if isinstance(failure, GoDaddyError) else None
-    return OutcomeUnknown(f"GoDaddy: {failure}; {state}", "wixsend looks at the zone before anything else.", retry_after=wait)
+    return OutcomeUnknown(f"GoDaddy: {state} ({failure})", "wixsend looks at the zone before anything else.", retry_after=wait)
 
 
 def _problem(status: str, servers: Sequence[Name]) -> str:

@@ -54,7 +54,7 @@ class GoDaddyError(Exception):
     ) -> None:
         details = "; ".join(" ".join(part for part in field if part) for field in fields)
         said = " ".join(part for part in (code, message, f"({details})" if details else "") if part)
-        super().__init__(f"HTTP {status} {said[:_SAID]}".rstrip())
+        super().__init__(f"HTTP {status} {said}".rstrip())
         self.verb = verb
         self.status = status
         self.code = code

@@ -154,8 +154,8 @@ def _error(envelope: dict[str, Any]) -> ApiError:
     found = errors.get("Error") if isinstance(errors, dict) else None
     first = found[0] if isinstance(found, list) else found
     if isinstance(first, dict):
-        return ApiError(str(first.get("@Number", "without a number")), str(first.get("#text", "no message"))[:500])
-    return ApiError("without a number", str(first or "no message")[:500])
+        return ApiError(str(first.get("@Number", "without a number")), str(first.get("#text", "no message")))
+    return ApiError("without a number", str(first or "no message"))
 
 
 def _seconds(header: str) -> float | None:
