@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import dns.exception
 import dns.flags
@@ -71,7 +71,9 @@ class Query:
 
 @dataclass(slots=True)
 class DnsFault:
-    """Something that goes wrong at `server` (host name or address; any when empty) for `name` and `rtype` (any when `None`).
+    """Something that goes wrong at `server` for `name` and `rtype` (any when `None`).
+
+    `server` is a host name or address, `authority` or `resolver` for all of that kind, or empty for any.
 
     drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; lame: an answer
     without authority, as from a server that does not know the zone; no-aa: the right one without AA, as from a cache;
@@ -226,13 +228,15 @@ def _same(one: tuple[Record, ...], other: tuple[Record, ...]) -> bool:
 class _Endpoint:
     """A server's place on loopback: one port over UDP and TCP, and the labels it is known under."""
 
+    role: ClassVar[str]
+
     def __init__(self, label: str, address: str) -> None:
         self.label, self.address = label, address
         self.udp, self.tcp = _bind()
 
     @property
-    def labels(self) -> tuple[str, str]:
-        return self.label, self.address
+    def labels(self) -> tuple[str, str, str]:
+        return self.label, self.address, self.role
 
     @property
     def port(self) -> int:
@@ -260,6 +264,8 @@ def _bind() -> tuple[socket.socket, socket.socket]:
 class _Authority(_Endpoint):
     """One name server: the zones it serves, and how many seconds it is behind."""
 
+    role = "authority"
+
     def __init__(self, label: str, address: str) -> None:
         super().__init__(label, address)
         self.zones: dict[Name, _Zone] = {}
@@ -268,6 +274,8 @@ class _Authority(_Endpoint):
 
 class _Resolver(_Endpoint):
     """A caching resolver. `place` picks which of a zone's servers it asks first, so that resolvers differ."""
+
+    role = "resolver"
 
     def __init__(self, address: str, place: int) -> None:
         super().__init__(address, address)

@@ -30,7 +30,7 @@ __all__ = ["Call", "Fault", "Faults", "Handler", "Kind", "Server"]
 
 type Handler = Callable[[Request], Response]
 
-type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html", "empty", "latency", "wrong-shape", "meanwhile"]
+type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html", "empty", "latency", "wrong-shape", "meanwhile", "stale"]
 """What goes wrong:
 
     refuse       reset before the request is handled
@@ -43,9 +43,10 @@ type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html"
     wrong-shape  200 with valid JSON (or XML, where the path has `xml` in it) of another shape, or with `body`
     latency      held for `seconds`, then handled and answered
     meanwhile    `action` runs just before the request is handled: another editor between two calls
+    stale        answered as the same request had been when `Server.remember` was called; handled when it had not been asked by then
 """
 
-_ALWAYS_HANDLED = frozenset({"lost-reply", "truncate", "latency", "meanwhile"})
+_ALWAYS_HANDLED = frozenset({"lost-reply", "truncate", "latency", "meanwhile", "stale"})
 _NEVER_HANDLED = frozenset({"refuse"})
 
 
@@ -164,6 +165,10 @@ class Server:
         self._ports: dict[str, int] = {}
         self._counts = dict.fromkeys(self._handlers, 0)
         self._counting = threading.Lock()
+        self._latest: dict[object, Response] = {}
+        self._remembered: dict[object, Response] = {}
+        self._sites: dict[str, web.TCPSite] = {}
+        self._runners: dict[str, web.ServerRunner] = {}
         self._bugs: list[BaseException] = []
         self._threads = {name: ThreadPoolExecutor(1, thread_name_prefix=f"fake-{name}") for name in self._handlers}
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="wixsend-testing-server", daemon=True)
@@ -199,6 +204,20 @@ class Server:
             self.calls.clear()
             self._counts = dict.fromkeys(self._handlers, 0)
 
+    def remember(self) -> None:
+        """Keep the latest answer to each request so far: what a `stale` fault answers with."""
+        self._remembered = dict(self._latest)
+
+    def shut(self, service: str) -> None:
+        """Refuse new connections to a service, as where nobody listens; from any thread but the server's own."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._sites[service].stop(), self._loop).result()
+
+    def reopen(self, service: str) -> None:
+        """Listen again, at the same port."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._listen(service, self._ports[service]), self._loop).result()
+
     def _close(self) -> None:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself: it could not start
@@ -210,20 +229,19 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        runners: list[web.ServerRunner] = []
         try:
             for service in self._handlers:
-                runners.append(await self._open(service))
+                await self._open(service)
             self._ready.set()
             await self._stopping.wait()
         except OSError as wrong:
             self._bugs.append(wrong)
         finally:
             self._ready.set()
-            for runner in runners:
+            for runner in self._runners.values():
                 await runner.cleanup()
 
-    async def _open(self, service: str) -> web.ServerRunner:
+    async def _open(self, service: str) -> None:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
             try:
                 return await self._answer(service, request)
@@ -234,11 +252,16 @@ class Server:
                 return web.Response(status=500, text=f"the fake of {service} failed: {bug!r}")
 
         unbounded = partial(web.BaseRequest, loop=asyncio.get_running_loop(), client_max_size=0)  # as aiohttp makes them, but for its bound
-        runner = web.ServerRunner(web.Server(answer, request_factory=unbounded, access_log=None), shutdown_timeout=1.0)
+        runner = self._runners[service] = web.ServerRunner(
+            web.Server(answer, request_factory=unbounded, access_log=None), shutdown_timeout=1.0
+        )
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self._wanted_ports.get(service, 0)).start()
+        await self._listen(service, self._wanted_ports.get(service, 0))
         self._ports[service] = runner.addresses[0][1]
-        return runner
+
+    async def _listen(self, service: str, port: int) -> None:
+        self._sites[service] = web.TCPSite(self._runners[service], "127.0.0.1", port, reuse_address=True)
+        await self._sites[service].start()
 
     async def _answer(self, service: str, raw: web.BaseRequest) -> web.StreamResponse:
         request = await _received(raw)
@@ -249,8 +272,11 @@ class Server:
         if fault is not None and fault.action is not None:
             await self._run(service, fault.action)
         response = Response()
-        if fault is None or fault.lets_through:
-            response = await self._run(service, lambda: self._handlers[service](request))
+        asked = (service, request.method, request.path, request.query, request.body)
+        if fault is not None and fault.kind == "stale" and asked in self._remembered:
+            response = self._remembered[asked]
+        elif fault is None or fault.lets_through:
+            response = self._latest[asked] = await self._run(service, lambda: self._handlers[service](request))
         if fault is not None:
             response = fault.answer(request) or response
         match fault.kind if fault else None:

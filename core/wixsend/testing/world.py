@@ -8,16 +8,17 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from wixsend.adapters import Adapter
 from wixsend.engine import Engine, Preview, Update
+from wixsend.exchange import DnsSettings
 from wixsend.flow import Times
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located
-from wixsend.exchange import DnsSettings
 from wixsend.lookup import Dns
 from wixsend.mend import Mender
 from wixsend.names import Name, absolute, parse_sending_domain
@@ -34,7 +35,7 @@ from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import Wix, WixApiKey
 
-__all__ = ["Clock", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "no", "owner", "record", "yes"]
+__all__ = ["Around", "Clock", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "no", "owner", "record", "yes"]
 
 
 class Clock:
@@ -89,8 +90,15 @@ class Reach:
     plugins: Callable[[], Plugins]
 
 
+type Around = Callable[[str, Request, Callable[[], Response]], Response]
+"""Called with a host's name, a request, and what handles it."""
+
+
 class World:
-    """Fakes of everything outside. Use as a context manager. `plugins` makes the plugins whose hosts there are."""
+    """Fakes of everything outside. Use as a context manager. `plugins` makes the plugins whose hosts there are.
+
+    `around`, where it is set, stands around the handling of every request to a host: nothing else touches the host meanwhile.
+    """
 
     def __init__(self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins) -> None:
         self.folder = folder
@@ -106,6 +114,7 @@ class World:
         self._locks = {name: threading.RLock() for name in self.hosts}
         self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
         self.accounts = [OneAccount(name, name, dict(host.credentials)) for name, host in self.hosts.items()]
+        self.around: Around | None = None
         self._made_plugins = plugins
         self._stack = ExitStack()
 
@@ -157,7 +166,8 @@ class World:
 
         def handle(request: Request) -> Response:
             with self._locks[name]:
-                return self.hosts[name].handle(request)
+                work = partial(self.hosts[name].handle, request)
+                return work() if self.around is None else self.around(name, request, work)
 
         return handle
 
