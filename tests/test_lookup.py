@@ -204,6 +204,39 @@ async def test_the_way_down_is_remembered_for_a_while(zone: SandboxDns, clock: C
     assert "a.root-servers.net" in [query.server for query in zone.queries[len(asked) + 1 :]]
 
 
+async def test_the_addresses_of_a_host_are_remembered_for_a_while(sandbox: SandboxDns, clock: Clock) -> None:
+    for domain in ("first.org", "second.org"):
+        sandbox.add_zone(domain, NS)
+    dns = Dns(sandbox.settings(), now=clock)
+    first = await dns.delegation(absolute("first.org"))
+    asked = len(sandbox.queries)
+    second = await dns.delegation(absolute("second.org"))
+    assert second.servers == first.servers
+    assert [query.server for query in sandbox.queries[asked:]] == ["a.nic.org"]
+    clock.at += 301
+    await dns.delegation(absolute("second.org"))
+    assert {query.rtype for query in sandbox.queries[asked + 1 :]} == {"NS", "A", "AAAA"}
+
+
+async def test_domains_that_are_looked_for_at_once_share_their_questions(sandbox: SandboxDns) -> None:
+    domains = [absolute(f"client{number}.org") for number in range(10)]
+    for domain in domains:
+        sandbox.add_zone(text(domain), NS)
+    dns = asker(sandbox)
+    found = await asyncio.gather(*map(dns.delegation, domains))
+    assert {delegation.servers for delegation in found} == {found[0].servers}
+    assert [text(query.name) for query in sandbox.queries if query.server == "a.root-servers.net"].count("org") == 1
+
+
+async def test_who_gives_up_takes_no_answer_away_from_others(zone: SandboxDns) -> None:
+    dns = asker(zone)
+    impatient, patient = (asyncio.ensure_future(dns.delegation(DOMAIN)) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert (await patient).apex == DOMAIN
+    assert impatient.cancelled()
+
+
 async def test_a_registry_that_stays_silent_is_told_apart_from_a_denial(zone: SandboxDns) -> None:
     zone.add_fault(DnsFault("drop", server="a.nic.com"))
     with pytest.raises(DnsUnreachable, match=r"none of the name servers of com answers, so the zone of example\.com"):

@@ -53,6 +53,18 @@ class _Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class _Host:
+    """The addresses of a name server's host, and for how long we may remember them."""
+
+    addresses: tuple[str, ...]
+    until: float
+
+
+type _Question = tuple[Name, tuple[NameServer, ...], Name, str]
+"""A zone, its servers, and the name and type that they are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Walk:
     """How far a walk came: the deepest cut, who denied the name if anybody did, whether the last servers stayed silent."""
 
@@ -69,10 +81,15 @@ class Dns:
         self._now = now
         self._exchange = Exchange(self.settings)
         self._cuts: dict[Name, _Cut] = {}
+        self._hosts: dict[Name, _Host] = {}
+        self._asking: dict[_Question, asyncio.Task[tuple[Seen | None, Reply]]] = {}
 
     async def close(self) -> None:
         """Forget the way to every zone, and close what is open."""
         self._cuts.clear()
+        self._hosts.clear()
+        for asking in self._asking.values():
+            asking.cancel()
         await self._exchange.close()
 
     @property
@@ -268,13 +285,20 @@ class Dns:
         """Every address of a name server's host: the glue, else by a walk of our own. Empty when it resolves to nothing."""
         if glue:
             return glue
+        known = self._hosts.get(host)
+        if known is not None and known.until > self._now():
+            return known.addresses
         if host in path or len(path) >= 6:
             return ()
         walk = await self._walk(host, path | {host})
         if walk.silent or walk.denied:
             return ()
         looks = await asyncio.gather(*(self._first(walk.cut.apex, walk.cut.servers, host, rtype) for rtype in ("A", "AAAA")))
-        return tuple(r.rdata for seen, _reply in looks if seen is not None for r in seen.records if r.rtype in ("A", "AAAA"))
+        records = [r for seen, _reply in looks if seen is not None for r in seen.records if r.rtype in ("A", "AAAA")]
+        found = tuple(record.rdata for record in records)
+        if found:
+            self._hosts[host] = _Host(found, self._now() + min(*(record.ttl or 0 for record in records), _REMEMBERED))
+        return found
 
     async def _walk_by_resolvers(self, domain: Name) -> _Walk:
         """The same through public resolvers, from the top down, at and above the domain only.
@@ -343,8 +367,16 @@ class Dns:
         """The first answer with authority, or referral, of any server of a zone; `None` when no server gives one.
 
         Servers are asked one after the other, the next as soon as one fails or has been silent for a moment; which is first depends on the
-        name, so that the load is spread.
+        name, so that the load is spread. Whoever asks the same meanwhile gets the same answer: a thousand domains begin with one question
+        to the root.
         """
+        question = (zone, tuple(servers), name, rtype)
+        if question not in self._asking:
+            asking = self._asking[question] = asyncio.ensure_future(self._race(*question))
+            asking.add_done_callback(lambda _done: self._asking.pop(question))
+        return await asyncio.shield(self._asking[question])
+
+    async def _race(self, zone: Name, servers: tuple[NameServer, ...], name: Name, rtype: str) -> tuple[Seen | None, Reply]:
         candidates = [(server, address) for server, address in self._every(servers) if address]
         start = zlib.crc32(text(name).encode()) % len(candidates) if candidates else 0
         rotated = candidates[start:] + candidates[:start]
