@@ -386,7 +386,7 @@ class ProviderConformance:
     async def test_two_records_that_are_alike_stay_two(self, facts: FakeHost, provider: Adapter) -> None:
         twins = [_text("twin", 1), _text("twin", 1)]
         self._hold(facts, [*twins, *self._everything])
-        if len(facts.raw("example.com")["records"]) < len(twins) + len(self._everything):
+        if facts.published("example.com").count(twins[0]) < len(twins):
             pytest.skip(f"{self.plugin.label} itself holds records that are alike once")
         snapshot = await provider.read(await self._zone(provider), frozenset({twins[0].owner}))
         assert len(snapshot.at(twins[0].owner)) == 2, "of two records that are alike one was read"
