@@ -67,8 +67,9 @@ class Record:
     """One resource record as a host holds it.
 
     `owner` is absolute. `rtype` is upper case (vendors' own types such as `URL` keep their name). `rdata` is in presentation
-    form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host choose. `masked`: stored, but the world is shown
-    something else (a proxied or flattened CNAME). `ref` is the vendor's id or whole row, never compared, handed back verbatim.
+    form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host
+    choose. `masked`: stored, but the world is shown something else (a proxied or flattened CNAME). `ref` is the vendor's id or
+    whole row, never compared, handed back verbatim.
 
     Two records are equal when owner, type and rdata are, case and final dots of names aside; TTL, `masked` and `ref` take no part.
     """

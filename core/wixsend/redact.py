@@ -66,6 +66,10 @@ class Redactor:
         """`clean`, as one line: what comes from elsewhere cannot begin a line that looks like one of ours."""
         return re.sub(r"\s*[\n\t]\s*", " ", self.clean(text))
 
+    def told(self, text: str) -> str:
+        """`clean`, for a message of ours that may have several lines: those after the first are set in, so that none looks like another."""
+        return re.sub(r"\n(?! {4})\s*", "\n    ", self.clean(text))
+
     def said(self, text: str, longest: int = LONGEST) -> str:
         """Somebody else's words as a message of ours may quote them: cleaned, in one line, at most `longest` characters."""
         words = visible(self.line(text).strip())
@@ -101,7 +105,7 @@ class _Handler(logging.StreamHandler[IO[str]]):
         self.setFormatter(logging.Formatter("%(name)s %(levelname)s: %(message)s"))
 
     def format(self, record: logging.LogRecord) -> str:
-        return re.sub(r"\n(?!  )", "\n  ", self._redactor.clean(super().format(record)))
+        return self._redactor.told(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Nothing."""
