@@ -32,6 +32,7 @@ __all__ = [
     "Reopened",
     "Stopped",
     "Stumbled",
+    "Undoing",
     "Undone",
     "Visible",
     "Withdrawn",
@@ -145,7 +146,7 @@ class Intended(Event):
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn(Event):
-    """Nothing of what was planned or intended was done: plan again. `conflict`: because the zone is not what we read."""
+    """What was planned is not done: plan again. `conflict`: it was sent, and the host did nothing, as the zone is not what we read."""
 
     code = "withdrawn"
     why: str = ""
@@ -235,6 +236,18 @@ class Reopened(Event):
     """A person runs the command again on a case that had ended, or with another word on what may be done: begin with Wix again."""
 
     code = "reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing(Event):
+    """These changes, which take back what we wrote, are about to be sent; `snapshot` is as in `Intended`.
+
+    Without changes: what had been sent was looked at, and what the zone lost was told.
+    """
+
+    code = "undoing"
+    changes: tuple[Change, ...] = ()
+    snapshot: int = 0
 
 
 @dataclass(frozen=True, slots=True)

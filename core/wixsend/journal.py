@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from wixsend.errors import Busy, JournalError, JournalNewer
-from wixsend.events import Event, from_json, to_json
+from wixsend.events import Event, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, to_json
 from wixsend.flow import Case, Stage, Times, evolve
 from wixsend.names import Name, text
 from wixsend.records import WHOLE, Record, Snapshot, Zone
@@ -28,6 +28,9 @@ __all__ = ["SCHEMA_VERSION", "Backup", "Entry", "Happened", "Journal"]
 
 SCHEMA_VERSION = 1
 """The version of the tables below. A journal with a greater one was written by a newer wixsend, and is left alone."""
+
+_TOUCHING = tuple(kind.code for kind in (Intended, WriteUnknown, Wrote, Undoing, Undone))
+"""Events after which a host may still show an older zone for a while."""
 
 _tables = sa.MetaData()
 _about = sa.Table("about", _tables, sa.Column("key", sa.String(40), primary_key=True), sa.Column("value", sa.String(200), nullable=False))
@@ -119,7 +122,9 @@ class Journal:
             self._engine = sa.create_engine(url, connect_args={"timeout": 10} if path else {})
             if path:
                 sa.event.listen(self._engine, "connect", _make_durable)
-            self._check_version()
+            # Of two processes that find no tables, one makes them and the other waits.
+            with FileLock(folder / "journal.lock", timeout=10, mode=0o600):
+                self._check_version()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -153,9 +158,24 @@ class Journal:
         """The cases of this domain, on whatever site."""
         return self.entries(_cases.c.domain == text(domain))
 
+    def in_zone(self, apex: Name) -> Sequence[Entry]:
+        """The cases whose records are in this zone."""
+        return self.entries(_cases.c.apex == text(apex))
+
     def neighbours(self, entry: Entry, apex: Name) -> Sequence[Entry]:
         """The other cases whose records are in the same zone."""
-        return self.entries(_cases.c.apex == text(apex), _cases.c.id != entry.id)
+        return [other for other in self.in_zone(apex) if other.id != entry.id]
+
+    def touched(self, apex: Name) -> float:
+        """When we last sent an edit of this zone, or heard what became of one, in seconds since the epoch; 0.0 for never."""
+        kept = sa.select(sa.func.max(_snapshots.c.at)).where(_snapshots.c.apex == text(apex))
+        heard = (
+            sa.select(sa.func.max(_events.c.at))
+            .join(_cases, _cases.c.id == _events.c.case_id)
+            .where(_cases.c.apex == text(apex), _events.c.code.in_(_TOUCHING))
+        )
+        with self._speaking(), self._engine.connect() as connection:
+            return max(connection.execute(query).scalar() or 0.0 for query in (kept, heard))
 
     def history(self, entry: Entry) -> Sequence[Happened]:
         """Everything that happened to a case, oldest first."""
@@ -193,11 +213,16 @@ class Journal:
             key = connection.execute(sa.insert(_snapshots).values(row)).inserted_primary_key
         return int(key[0]) if key else 0
 
+    def backup(self, number: int) -> Backup | None:
+        """The zone that was put away under this number."""
+        return next(iter(self._backups(_snapshots.c.id == number)), None)
+
     def backups(self, apex: Name | None = None) -> Sequence[Backup]:
         """The zones that were put away, of one apex or of all, oldest first."""
-        query = sa.select(_snapshots).order_by(_snapshots.c.id)
-        if apex is not None:
-            query = query.where(_snapshots.c.apex == text(apex))
+        return self._backups(sa.true() if apex is None else _snapshots.c.apex == text(apex))
+
+    def _backups(self, *where: sa.ColumnElement[bool]) -> Sequence[Backup]:
+        query = sa.select(_snapshots).where(*where).order_by(_snapshots.c.id)
         with self._speaking(), self._engine.connect() as connection:
             rows = connection.execute(query).all()
         try:
@@ -258,7 +283,7 @@ class Journal:
         """The database's and the file system's failures as ours, with what to do."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, OSError) as wrong:
+        except (sa.exc.SQLAlchemyError, Timeout, OSError) as wrong:
             cause = str(getattr(wrong, "orig", None) or wrong)
             next_step = next((step for word, step in _NEXT_STEPS if word in cause.lower()), _NEXT_STEPS[-1][1])
             raise JournalError(f"the journal {self._where} failed: {cause}", next_step) from wrong
