@@ -6,6 +6,7 @@ import gzip
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -325,6 +326,18 @@ async def test_nothing_compressed_is_asked_for_or_read(serve: Serve, asked: Aske
     with pytest.raises(Unavailable, match="compressed"):
         await asked(HttpWire(url), url)
     assert b"accept-encoding: identity" in server.heard[0].lower()
+
+
+@pytest.mark.parametrize("codec", ["zlib", "bz2", "utf-16", "rot13", "no-such-codec"])
+async def test_a_character_set_cannot_unpack_anything(serve: Serve, codec: str) -> None:
+    bomb = zlib.compress(b"0" * 20_000_000)
+    head = f"HTTP/1.1 500 Oops\r\nContent-Type: text/html; charset={codec}\r\nContent-Length: {len(bomb)}\r\n\r\n"
+    server = serve(head.encode() + bomb)
+    url = f"http://127.0.0.1:{server.port}/"
+    with HttpWire(url).client() as client:
+        assert client.get(url).text == bomb.decode(errors="replace")
+    async with HttpWire(url).async_client() as awaited:
+        assert (await awaited.get(url)).text == bomb.decode(errors="replace")
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 11000000\r\n\r\n", b"Connection: close\r\n\r\n"], ids=["length", "until-closed"])

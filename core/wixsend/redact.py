@@ -56,6 +56,10 @@ class Redactor:
             self._known |= dict.fromkeys(_forms(value), name)
         return value
 
+    def holds(self, text: str) -> bool:
+        """True when a known secret is in the text."""
+        return any(value in text for value in self._known)
+
     def clean(self, text: str) -> str:
         """The text with every known secret replaced, longest first, and everything but line breaks and tabs made visible."""
         for value in sorted(self._known, key=len, reverse=True):

@@ -212,6 +212,7 @@ class _Transport(httpx.HTTPTransport):
         if unread:
             response.close()
             raise Unavailable(f"{request.url.host} {unread}")
+        _read_as_utf8(response)
         response.stream = _Bounded(response.stream, request.url.host, ends)
         return response
 
@@ -235,6 +236,7 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
         if unread:
             await response.aclose()
             raise Unavailable(f"{request.url.host} {unread}")
+        _read_as_utf8(response)
         response.stream = _Bounded(response.stream, request.url.host, ends)
         return response
 
@@ -251,6 +253,12 @@ def _unread(response: httpx.Response) -> str:
     if response.headers.get("content-encoding", "identity") != "identity":
         return "answered compressed, unasked, which is not read"
     return ""
+
+
+def _read_as_utf8(response: httpx.Response) -> None:
+    """No other character set: httpx takes any codec of Python's that a header names, and some of them unpack (`charset=zlib`)."""
+    if "content-type" in response.headers:
+        response.headers["content-type"] = response.headers["content-type"].partition(";")[0]
 
 
 def _too_slow(host: str) -> NoReturn:
