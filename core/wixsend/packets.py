@@ -13,7 +13,7 @@ import dns.rdatatype
 
 from wixsend.names import Name
 
-__all__ = ["Packets", "Place", "is_truncated", "question", "shows"]
+__all__ = ["Packets", "Place", "is_truncated", "query", "question", "responds", "shows"]
 
 type Place = tuple[str, int]
 """An IP address and a port."""
@@ -82,7 +82,7 @@ def _expanded(message: bytes, at: int) -> bytes | None:
     return None
 
 
-def _responds(message: bytes, ident: int, asked: bytes) -> bool:
+def responds(message: bytes, ident: int, asked: bytes) -> bool:
     """True for a response to that very question, case aside."""
     if len(message) < _HEADER.size:
         return False
@@ -95,7 +95,8 @@ def _responds(message: bytes, ident: int, asked: bytes) -> bool:
     return questions == 1 and (echo == asked or (echo[-4:] == asked[-4:] and echo[:-4].lower() == asked[:-4].lower()))
 
 
-def _query(ident: int, asked: bytes, rd: bool, edns: bool) -> bytes:
+def query(ident: int, asked: bytes, rd: bool, edns: bool) -> bytes:
+    """The message that asks a question."""
     return _HEADER.pack(ident, _RD if rd else 0, 1, 0, 0, int(edns)) + asked + (_OPT if edns else b"")
 
 
@@ -116,8 +117,7 @@ class Packets:
         sock.taken += 1
         sock.users += 1
         try:
-            async with asyncio.timeout(timeout):
-                return await sock.ask(asked, rd, edns)
+            return await sock.ask(asked, rd, edns, timeout)
         finally:
             sock.users -= 1
             if not sock.users:
@@ -131,12 +131,12 @@ class Packets:
             reader, writer = await asyncio.open_connection(*place)
             try:
                 ident = secrets.randbits(16)
-                query = _query(ident, asked, rd, edns)
-                writer.write(len(query).to_bytes(2) + query)
+                message = query(ident, asked, rd, edns)
+                writer.write(len(message).to_bytes(2) + message)
                 response = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             finally:
                 writer.close()
-        if not _responds(response, ident, asked):
+        if not responds(response, ident, asked):
             raise ValueError("what came over TCP is no response to what was asked")
         return response
 
@@ -154,8 +154,8 @@ class _Socket(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
 
-    async def ask(self, asked: bytes, rd: bool, edns: bool) -> bytes:
-        """The response to one question, whenever it comes."""
+    async def ask(self, asked: bytes, rd: bool, edns: bool, timeout: float) -> bytes:  # noqa: ASYNC109
+        """The response to one question, if it comes in time."""
         loop = asyncio.get_running_loop()
         if self._transport is None:
             async with self._opening:
@@ -164,10 +164,12 @@ class _Socket(asyncio.DatagramProtocol):
         ident = self._unused()
         response: asyncio.Future[bytes] = loop.create_future()
         self._waiting[ident] = asked, response
+        late = loop.call_later(timeout, _fail, response, TimeoutError())
         try:
-            self._transport.sendto(_query(ident, asked, rd, edns))
+            self._transport.sendto(query(ident, asked, rd, edns))
             return await response
         finally:
+            late.cancel()
             del self._waiting[ident]
 
     def close(self) -> None:
@@ -182,11 +184,15 @@ class _Socket(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         asked, response = self._waiting.get(int.from_bytes(data[:2]), (b"", None))
-        if response is not None and not response.done() and _responds(data, int.from_bytes(data[:2]), asked):
+        if response is not None and not response.done() and responds(data, int.from_bytes(data[:2]), asked):
             response.set_result(data)
 
     def error_received(self, exc: Exception) -> None:
         """The kernel does not say which datagram came back, but it was for this place."""
         for _asked, response in self._waiting.values():
-            if not response.done():
-                response.set_exception(exc)
+            _fail(response, exc)
+
+
+def _fail(response: asyncio.Future[bytes], why: Exception) -> None:
+    if not response.done():
+        response.set_exception(why)

@@ -38,6 +38,7 @@ __all__ = [
     "doubled",
     "judge",
     "probes",
+    "shows",
 ]
 
 GRACE = 60.0
@@ -240,10 +241,12 @@ def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[
     and a wrong target, may come from a wildcard.
     """
     questions: dict[Question, None] = {}
-    looks = list(seen)
+    looks = _by_name(seen)
     for want in wanted:
-        mine = [look for look in looks if (look.kind, look.name, look.rtype) == (Kind.AUTHORITATIVE, want.owner, want.rtype)]
-        outcomes = {look.outcome for look in mine if look.outcome is not Outcome.ANSWER or set(look.records) != {want}}
+        mine = [look for look in looks.get(want.owner, ()) if look.kind is Kind.AUTHORITATIVE and look.rtype == want.rtype]
+        outcomes = {look.outcome for look in mine if look.outcome is not Outcome.ANSWER or not shows(look, want)}
+        if not outcomes:
+            continue
         beside = doubled(want.owner, apex)
         if outcomes & _NEGATIVE and beside is not None:
             questions[Question(beside, want.rtype)] = None
@@ -270,8 +273,7 @@ def judge(
     `resolvers` are those that the proof shall end with; one without a `Seen` is found not asked. `former` are records that our
     edit replaced: who still answers them is behind, not wrong. `waited` is for how many seconds we have been looking.
     """
-    looks = sorted(set(seen), key=lambda look: (look.kind, look.server, look.address, look.name, look.rtype, look.outcome))
-    context = _Context(apex, tuple(looks), frozenset(former), tuple(resolvers), waited < grace)
+    context = _Context(apex, _by_name(seen), frozenset(former), tuple(resolvers), waited < grace)
     findings = tuple(finding for want in dict.fromkeys(wanted) for finding in context.findings(want))
     first_hand = [finding for finding in findings if finding.kind is Kind.AUTHORITATIVE]
     shown = {finding.record for finding in first_hand if finding.verdict is Verdict.VISIBLE}
@@ -288,6 +290,24 @@ def judge(
         _why(findings, at_authoritative, complete, blind),
         tuple(dict.fromkeys(f"{finding.sentence}; it was set aside" for finding in aside)),
     )
+
+
+def _by_name(seen: Iterable[Seen]) -> Mapping[Name, Sequence[Seen]]:
+    """Looks by the name that was asked for, each once, in an order that does not depend on theirs.
+
+    Hashing and comparing names is most of what a proof of thousands of records costs: here each is hashed once.
+    """
+    grouped: dict[Name, list[Seen]] = {}
+    for look in seen:
+        grouped.setdefault(look.name, []).append(look)
+    for looks in grouped.values():
+        looks.sort(key=lambda look: (look.kind, look.server, look.address, look.rtype, look.outcome))
+    return {name: [look for at, look in enumerate(looks) if not at or look != looks[at - 1]] for name, looks in grouped.items()}
+
+
+def shows(look: Seen, want: Record) -> bool:
+    """True when a look saw this record and no other."""
+    return bool(look.records) and all(record == want for record in look.records)
 
 
 def _next_look(findings: Sequence[Finding], at_authoritative: bool, waited: float, grace: float) -> float:
@@ -327,15 +347,15 @@ class _Context:
     """One look, and how to read it."""
 
     apex: Name
-    looks: tuple[Seen, ...]
+    looks: Mapping[Name, Sequence[Seen]]
     former: frozenset[Record]
     resolvers: tuple[str, ...]
     patient: bool
 
     def findings(self, want: Record) -> Iterable[Finding]:
         """The findings on one record: authoritative servers first, then each resolver in the order chosen."""
-        mine = [look for look in self.looks if (look.name, look.rtype) == (want.owner, want.rtype)]
-        elsewhere = any(look.kind is Kind.AUTHORITATIVE and set(look.records) == {want} for look in mine)
+        mine = [look for look in self.looks.get(want.owner, ()) if look.rtype == want.rtype]
+        elsewhere = any(look.kind is Kind.AUTHORITATIVE and shows(look, want) for look in mine)
         for look in mine:
             if look.kind is Kind.AUTHORITATIVE:
                 yield self._finding(want, look, self._at_authority(want, look), elsewhere)
@@ -353,7 +373,7 @@ class _Context:
         if look.outcome is Outcome.REFERRAL:
             return Verdict.DELEGATED
         if look.outcome is Outcome.ANSWER:
-            return self._answered(want, set(look.records))
+            return Verdict.VISIBLE if shows(look, want) else self._answered(want, set(look.records))
         addresses = self._probed(want.owner, "A", "AAAA") if look.outcome is Outcome.NODATA else frozenset()
         if addresses:
             return Verdict.WILDCARD if addresses <= self._starred(want.owner, "A", "AAAA") else Verdict.MASKED
@@ -363,8 +383,7 @@ class _Context:
         return Verdict.ABSENT
 
     def _answered(self, want: Record, records: set[Record]) -> Verdict:
-        if records == {want}:
-            return Verdict.VISIBLE
+        """What it means that something else was answered, or something else as well."""
         if records & self.former and want not in records:
             return Verdict.OLD
         targets = frozenset((record.rtype, record.key[2]) for record in records)
@@ -374,8 +393,8 @@ class _Context:
         """What authoritative servers answered for these types at a name, owners aside."""
         return frozenset(
             (record.rtype, record.key[2])
-            for look in self.looks
-            if look.kind is Kind.AUTHORITATIVE and look.name == name and look.rtype in rtypes and look.outcome is Outcome.ANSWER
+            for look in self.looks.get(name, ())
+            if look.kind is Kind.AUTHORITATIVE and look.rtype in rtypes and look.outcome is Outcome.ANSWER
             for record in look.records
             if record.rtype in rtypes
         )
@@ -398,7 +417,7 @@ class _Context:
 def _at_resolver(want: Record, look: Seen) -> Verdict:
     """A resolver is asked only once every authoritative server answers, so whatever else it says is from before."""
     if look.outcome is Outcome.ANSWER:
-        return Verdict.VISIBLE if set(look.records) == {want} else Verdict.OLD
+        return Verdict.VISIBLE if shows(look, want) else Verdict.OLD
     return Verdict.ABSENT if look.outcome in _NEGATIVE else Verdict.UNREACHABLE
 
 
