@@ -101,11 +101,17 @@ def written(page: str, report: Report) -> str:
 
 def machine() -> str:
     """What the figures depend on: the commit, Python, the processor."""
-    described = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
-    )
-    commit = described.stdout.strip() or "unknown"
-    return f"commit {commit}, Python {platform.python_version()}, {_processor()} ({os.cpu_count()} cores), {sys.platform}"
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = " and changes" if _git("status", "--porcelain", "--", "core", "providers", "benchmarks") else ""
+    return f"commit {commit}{changed}, Python {platform.python_version()}, {_processor()} ({os.cpu_count()} cores), {sys.platform}"
+
+
+def _git(*words: str) -> str:
+    """What git says, and nothing where there is no git."""
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 def _processor() -> str:

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
 
 import dns.flags
 import dns.message
@@ -126,12 +125,12 @@ def measure(host: str, domains: list[str]) -> dict[str, object]:
         with served(host, domains, Path(other)) as (reach, _):
             http = [timed(bare_http, reach, each) for each in heard]
             questions = [timed(bare_dns, reach, each) for each in heard]
-    whole, bare = median(jobs[1:]), median(http) + median(questions)
+    whole, bare = min(jobs[1:]), min(http) + min(questions)
     return {
         "host": host,
         "job ms": round(whole, 1),
-        "HTTP ms": round(median(http), 1),
-        "DNS ms": round(median(questions), 1),
+        "HTTP ms": round(min(http), 1),
+        "DNS ms": round(min(questions), 1),
         "× both": round(whole / bare, 1),
         "first ms": round(jobs[0], 1),
         "requests": len(heard[0].requests),
@@ -143,7 +142,12 @@ def main() -> int:
     options = arguments(__doc__).parse_args()
     domains = [f"client{number}.com" for number in range(QUICK if options.quick else DOMAINS)]
     rows = [measure(host, domains) for host in HOSTS]
-    return finish(Report("job", rows, notes=[f"Medians of {len(domains) - 1} domains, one after the other."]), options)
+    return finish(
+        Report(
+            "job", rows, notes=[f"The fastest of {len(domains) - 1} domains, one after the other: whatever disturbs one makes it slower."]
+        ),
+        options,
+    )
 
 
 if __name__ == "__main__":
