@@ -276,8 +276,8 @@ def judge(
     context = _Context(apex, _by_name(seen), frozenset(former), tuple(resolvers), waited < grace)
     findings = tuple(finding for want in dict.fromkeys(wanted) for finding in context.findings(want))
     first_hand = [finding for finding in findings if finding.kind is Kind.AUTHORITATIVE]
-    shown = {finding.record for finding in first_hand if finding.verdict is Verdict.VISIBLE}
-    at_authoritative = shown.issuperset(wanted) and not any(finding.holds for finding in first_hand)
+    shown = [finding.record for finding in first_hand if finding.verdict is Verdict.VISIBLE]
+    at_authoritative = all(want in shown for want in wanted) and not any(finding.holds for finding in first_hand)
     complete = at_authoritative and not any(finding.holds for finding in findings)
     blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
     aside = [f for f in findings if f.verdict in (Verdict.LAME, Verdict.UNREACHABLE) and not f.holds]
@@ -356,13 +356,14 @@ class _Context:
         """The findings on one record: authoritative servers first, then each resolver in the order chosen."""
         mine = [look for look in self.looks.get(want.owner, ()) if look.rtype == want.rtype]
         elsewhere = any(look.kind is Kind.AUTHORITATIVE and shows(look, want) for look in mine)
+        owner = text(want.owner)
         for look in mine:
             if look.kind is Kind.AUTHORITATIVE:
-                yield self._finding(want, look, self._at_authority(want, look), elsewhere)
+                yield self._finding(want, owner, look, self._at_authority(want, look), elsewhere)
         asked = {look.address: look for look in mine if look.kind is Kind.RESOLVER}
         for resolver in self.resolvers:
             if resolver in asked:
-                yield self._finding(want, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
+                yield self._finding(want, owner, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
             else:
                 sentence = f"{resolver} was not asked: it would remember a no until the zone's negative TTL is over"
                 yield Finding(want, resolver, Kind.RESOLVER, Verdict.NOT_ASKED, sentence, holds=True)
@@ -404,8 +405,8 @@ class _Context:
         held = (self._probed(star, *rtypes) for star in wildcards_over(owner, self.apex))
         return next((found for found in held if found), frozenset())
 
-    def _finding(self, want: Record, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
-        sentence, next_step = _words(want, look, verdict, self.apex, elsewhere)
+    def _finding(self, want: Record, owner: str, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
+        sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere)
         if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
             holds = self.patient and look.outcome not in _USELESS
         else:
@@ -436,9 +437,11 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
-def _words(want: Record, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool) -> tuple[str, str]:
-    """The sentence and the next step for a verdict."""
-    server, owner = look.label, text(want.owner)
+def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool) -> tuple[str, str]:
+    """The sentence and the next step for a verdict; `owner` is the wanted record's as text."""
+    server = look.label
+    if verdict is Verdict.VISIBLE:
+        return f"{server} shows {owner}", ""
     if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
         said, step = _SILENCE[look.outcome]
         return f"{server} {said}", step
@@ -446,8 +449,6 @@ def _words(want: Record, look: Seen, verdict: Verdict, apex: Name, elsewhere: bo
     until = f" for another {look.ttl} s" if resolver and look.ttl is not None else ""
     shown = ", ".join(f"{record.rtype} {record.rdata}" for record in look.records)
     match verdict:
-        case Verdict.VISIBLE:
-            return f"{server} shows {owner}", ""
         case Verdict.ABSENT if resolver:
             return f"{server} still remembers that there is no {owner}{until}", "Wait until it forgets."
         case Verdict.ABSENT if elsewhere:
