@@ -274,10 +274,11 @@ def judge(
     edit replaced: who still answers them is behind, not wrong. `waited` is for how many seconds we have been looking.
     """
     context = _Context(apex, _by_name(seen), frozenset(former), tuple(resolvers), waited < grace)
-    findings = tuple(finding for want in dict.fromkeys(wanted) for finding in context.findings(want))
+    on_each = [tuple(context.findings(want)) for want in dict.fromkeys(wanted)]
+    findings = tuple(finding for found in on_each for finding in found)
     first_hand = [finding for finding in findings if finding.kind is Kind.AUTHORITATIVE]
-    shown = [finding.record for finding in first_hand if finding.verdict is Verdict.VISIBLE]
-    at_authoritative = all(want in shown for want in wanted) and not any(finding.holds for finding in first_hand)
+    shown = all(any(f.verdict is Verdict.VISIBLE and f.kind is Kind.AUTHORITATIVE for f in found) for found in on_each)
+    at_authoritative = shown and not any(finding.holds for finding in first_hand)
     complete = at_authoritative and not any(finding.holds for finding in findings)
     blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
     aside = [f for f in findings if f.verdict in (Verdict.LAME, Verdict.UNREACHABLE) and not f.holds]
