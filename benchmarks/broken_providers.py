@@ -2,20 +2,19 @@
 
     uv run benchmarks/broken_providers.py
 
-`--quick` runs, for each broken provider, only the case that is named as the one to catch it. `--json` prints the table as JSON.
-Exits with 1 where the named case passes a broken provider.
+`--quick` runs, for each broken provider, only the case that is named as the one to catch it. Exits with 1 where the
+named case passes a broken provider.
 """
 
-import argparse
 import contextlib
 import io
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import pytest
 
+from _table import Report, arguments, finish
 from wixsend.testing.broken import BROKEN, Broken
 
 
@@ -73,25 +72,26 @@ def run(broken: Sequence[Broken], quick: bool) -> list[Row]:
     return list(collector.rows.values())
 
 
-def table(rows: Sequence[Row]) -> str:
-    """For a person, one provider a line."""
-    lines = [f"{'broken provider':26} {'what it does':62} caught by"]
-    for row in rows:
-        others = len(row.caught_by) - row.caught
-        verdict = row.named if row.caught else f"MISSED by {row.named}"
-        lines.append(f"{row.provider:26} {row.does:62} {verdict}" + (f" (and {others} other cases)" if others else ""))
-    caught = sum(row.caught for row in rows)
-    return "\n".join([*lines, "", f"{caught} of {len(rows)} broken providers caught, {sum(row.cases for row in rows)} cases run"])
+def report(rows: Sequence[Row]) -> Report:
+    """One provider a line, with how many other cases catch it too."""
+    shown = [
+        {
+            "broken provider": row.provider,
+            "what it does": row.does,
+            "caught by": row.named if row.caught else f"MISSED by {row.named}",
+            "others": len(row.caught_by) - row.caught,
+        }
+        for row in rows
+    ]
+    counted = f"{sum(row.caught for row in rows)} of {len(rows)} broken providers caught, {sum(row.cases for row in rows)} cases run"
+    return Report(
+        "broken_providers", shown, missed=[f"{row.provider} passes {row.named}" for row in rows if not row.caught], notes=[counted]
+    )
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--json", action="store_true", help="print the table as JSON")
-    options.add_argument("--quick", action="store_true", help="run only the case that is named for each")
-    chosen = options.parse_args()
-    rows = run(BROKEN, chosen.quick)
-    print(json.dumps([asdict(row) | {"caught": row.caught} for row in rows], indent=2) if chosen.json else table(rows))
-    return 0 if all(row.caught for row in rows) else 1
+    options = arguments(__doc__).parse_args()
+    return finish(report(run(BROKEN, options.quick)), options)
 
 
 if __name__ == "__main__":

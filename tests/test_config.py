@@ -131,7 +131,7 @@ def test_lists_and_tables_can_come_from_the_environment(read: Load) -> None:
         "WIXSEND_DNS_ENDPOINTS": "192.0.2.1=127.0.0.1:5301,192.0.2.2=127.0.0.1:5302",
         "WIXSEND_TIMES_GIVE_UP": "2d",
     }
-    config = read('[dns]\nport = 5300\n[dns.endpoints]\n"198.51.100.1" = "127.0.0.1:1"\n', environ)
+    config = read(user='[dns]\nport = 5300\n[dns.endpoints]\n"198.51.100.1" = "127.0.0.1:1"\n', environ=environ)
     assert config.settings.dns.resolvers == ("127.0.0.1", "127.0.0.2")
     assert config.settings.dns.endpoints == {"192.0.2.1": "127.0.0.1:5301", "192.0.2.2": "127.0.0.1:5302"}
     assert config.settings.dns.port == 5300
@@ -175,13 +175,74 @@ def test_a_file_that_every_user_can_write_is_not_trusted(read: Load, project: Pa
     assert load({}, file=project / "wixsend.toml").wix.site_id == "x"
 
 
+REACHING = {
+    "wix.base_url": '[wix]\nbase_url = "https://www.wixapis.com.example"',
+    "wix.profiles.a.base_url": '[wix.profiles.a]\nbase_url = "https://www.wixapis.com.example"',
+    "accounts.cloudflare.base_url": '[accounts.cloudflare]\nbase_url = "https://cloudflare.example"',
+    "http.proxy": '[http]\nproxy = "http://proxy.example"',
+    "http.ca_file": '[http]\nca_file = "ours.pem"',
+    "dns.endpoints": '[dns]\nendpoints = {"198.51.100.1" = "127.0.0.1:1"}',
+    "dns.roots": '[dns]\nroots = ["198.51.100.1"]',
+    "dns.resolvers": '[dns]\nresolvers = ["198.51.100.1"]',
+    "dns.private_servers": "[dns]\nprivate_servers = true",
+    "state.folder": '[state]\nfolder = "state"',
+    "state.database": '[state]\ndatabase = "env:DATABASE"',
+    "wix.api_key": '[wix]\napi_key = "command:sh -c evil"',
+    "wix.app_secret": '[wix]\napp_secret = "file:secret"',
+    "wix.profiles.a.api_key": '[wix.profiles.a]\napi_key = "command:evil"',
+    "accounts.cloudflare.api_token": '[accounts.cloudflare]\napi_token = "command:evil"',
+}
+
+
+@pytest.mark.parametrize(("setting", "text"), REACHING.items(), ids=list(REACHING))
+def test_a_project_file_that_was_merely_found_reaches_nowhere(read: Load, project: Path, setting: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"wixsend\.toml:\d: {setting} .* is not taken from a file that was merely found") as caught:
+        read(text)
+    assert f"--config {project}/wixsend.toml" in caught.value.next_step
+    assert load({}, file=project / "wixsend.toml").files == (project / "wixsend.toml",)
+    (project / "wixsend.toml").unlink()
+    assert read(user=text).origin(*setting.split("."))
+
+
+def test_the_users_own_file_is_trusted_where_it_is_found_too(tmp_path: Path) -> None:
+    (tmp_path / "wixsend.toml").write_text(REACHING["http.proxy"])
+    assert load({}, cwd=tmp_path, user_folder=tmp_path).files == (tmp_path / "wixsend.toml",)
+
+
+def test_a_project_file_may_say_which_site_account_and_policy(read: Load) -> None:
+    text = '[wix]\napi_key = "env:KEY"\nsite_id = "s"\n[accounts.cf]\nprovider = "cloudflare"\napi_token = "keyring:dns/cf"\n'
+    assert read(text + '[policy]\ndmarc = "stop"\n[dns]\ntimeout = 1\n[times]\ngive_up = "1d"\n[http]\ntimeout = 9').wix.site_id == "s"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[accounts."a\\nwixsend: done\\u001b[2J"]\nprovider = 7',
+        '"\\u001b[2J\\n" = 1',
+        '[wix]\nsite_id = "a\\nb"',
+        '[wix]\nsite_id = "a\\u009b2J"',
+        "x = " + "[" * 5000,
+        "x = " + "9" * 5000,
+        "x" * 1_000_001,
+    ],
+    ids=["account", "key", "newline", "c1", "deep", "endless", "large"],
+)
+def test_a_hostile_file_is_an_error_in_printable_lines(read: Load, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    assert all(line.isprintable() for line in str(caught.value).splitlines())
+    assert len(str(caught.value).splitlines()) == 1
+    assert caught.value.next_step
+
+
 def test_what_may_be_secret_is_never_shown(read: Load) -> None:
     text = '[wix]\napi_key = "env:KEY"\n[accounts.cf]\nprovider = "cloudflare"\napi_token = "plain-token"\n[state]\ndatabase = "postgresql://u:pw@h/d"'
-    config = read(text, {"WIXSEND_WIX_APP_SECRET": "plain-secret"})
+    config = read(environ={"WIXSEND_WIX_APP_SECRET": "plain-secret"}, user=text)
     shown = {".".join(setting.path): setting.shown for setting in config.set.values()}
     assert shown["accounts.cf.provider"] == "cloudflare"
     assert shown["accounts.cf.api_token"] == shown["wix.app_secret"] == shown["state.database"] == "[set]"
-    assert read(text).set["wix", "api_key"].shown == "env:KEY"
+    assert read(user=text).set["wix", "api_key"].shown == "env:KEY"
+    assert "plain-" not in repr(config) + repr(config.settings) + str(config.settings.accounts) + repr(Flag("--x", ("x",), "plain-value"))
 
 
 def test_a_byte_order_mark_is_no_error(project: Path, read: Load) -> None:

@@ -24,6 +24,7 @@ from wixsend.events import (
     Reopened,
     Stopped,
     Stumbled,
+    Undoing,
     Undone,
     Visible,
     Withdrawn,
@@ -68,6 +69,7 @@ events = st.one_of(
     st.builds(Stumbled, st.just("unavailable"), st.just(4), st.just("why"), st.just("next"), st.none() | st.floats(0, 600)),
     st.builds(Stopped, st.just("refused"), st.just(3), st.just("why"), st.just("next")),
     st.builds(Reopened),
+    st.builds(Undoing, st.just((CHANGE,)), st.integers(1, 9)),
     st.builds(Undone),
 )
 
@@ -91,7 +93,8 @@ def test_every_event_moves_some_stage_and_every_stage_can_be_reached() -> None:
 def test_an_end_leaves_only_by_a_persons_word() -> None:
     for stage in Stage:
         if EFFECTS[stage] is Effect.REST:
-            assert set(NEXT[stage]) == {Reopened, Undone}
+            assert set(NEXT[stage]) == {Reopened, Undoing, Undone}
+            assert NEXT[stage][Undoing] is None
 
 
 @given(st.lists(events, max_size=40))

@@ -80,6 +80,11 @@ def test_listing_names_imports_no_plugin_and_get_imports_one(install: Install, t
         pytest.param("def wixsend_provider(): return None", "has no hook wixsend_provider", id="hook-not-marked"),
         pytest.param(good("other"), "calls itself 'other'", id="another-name"),
         pytest.param(good("broken", suffix="a..b"), "suffix of its name servers", id="suffix"),
+        pytest.param(good("broken").replace("Host broken", r"Host\x1b[2J"), "no printable line of text", id="escape"),
+        pytest.param(good("broken").replace("Host broken", r"Host\nwixsend: done"), "no printable line of text", id="line"),
+        pytest.param(good("broken").replace("Host broken", r"Host\u202e"), "no printable line of text", id="bidi"),
+        pytest.param(good("broken").replace('"Host broken"', "None"), "no printable line of text", id="no-text"),
+        pytest.param(r"raise ValueError('\x9b2J\nwixsend: done')", r"ValueError: \x9b2J\x0awixsend: done", id="escape-in-error"),
         pytest.param(
             "from wixsend import hookimpl\n@hookimpl\ndef wixsend_provider(): return {'name': 'broken'}", "yields a dict", id="not-a-plugin"
         ),
@@ -105,6 +110,7 @@ def test_a_broken_plugin_is_a_row_with_its_error_and_harms_no_other(install: Ins
     assert caught.value is rows["broken"].error
     assert says in str(caught.value)
     assert "wixsend-broken 1.2" in str(caught.value)
+    assert (str(caught.value) + caught.value.next_step).isprintable()
     assert "pip install" in caught.value.next_step
 
 

@@ -14,7 +14,7 @@ from wixsend.plan import Drift, Edit, drift
 from wixsend.provider import Receipt
 from wixsend.records import Granularity, Snapshot
 
-__all__ = ["Sleep", "look_again", "write"]
+__all__ = ["Sleep", "look_again", "send", "write"]
 
 _PAUSE = 1.0
 """Seconds between two looks while the host is given its settle time."""
@@ -23,11 +23,16 @@ type Sleep = Callable[[float], Awaitable[None]]
 """Waits for a number of seconds."""
 
 
-async def write(adapter: Adapter, edit: Edit, sleep: Sleep) -> None:
-    """Make the edit, once, and make sure of it.
+async def write(adapter: Adapter, edit: Edit, backup: int, sleep: Sleep) -> None:
+    """Make the edit, once, and make sure of it: `send`, and `look_again` where that is needed. Raises what the two raise."""
+    if not await send(adapter, edit):
+        await look_again(adapter, edit, backup, sleep)
 
-    Raises `Drifted` when something untouched is not as it was, `OutcomeUnknown` when it cannot be told that the edit was made, and
-    whatever error of the provider says that it was not.
+
+async def send(adapter: Adapter, edit: Edit) -> bool:
+    """Make the edit, once. False when its answer is no proof, and the zone has to be looked at.
+
+    Raises `OutcomeUnknown` when it cannot be told whether the edit was made; every other error says that it was not.
     """
     try:
         receipt = await adapter.write(edit)
@@ -35,8 +40,7 @@ async def write(adapter: Adapter, edit: Edit, sleep: Sleep) -> None:
         # A blocking SDK's thread goes on: the zone is not let go before it has returned.
         await asyncio.shield(adapter.idle())
         raise
-    if not _itemised(adapter, edit, receipt):
-        await look_again(adapter, edit, sleep)
+    return _itemised(adapter, edit, receipt)
 
 
 def _itemised(adapter: Adapter, edit: Edit, receipt: Receipt) -> bool:
@@ -46,10 +50,12 @@ def _itemised(adapter: Adapter, edit: Edit, receipt: Receipt) -> bool:
     return all(any(record == held and not held.masked for held in receipt.records) for record in edit.adds)
 
 
-async def look_again(adapter: Adapter, edit: Edit, sleep: Sleep) -> Snapshot:
+async def look_again(adapter: Adapter, edit: Edit, backup: int, sleep: Sleep) -> Snapshot:
     """Read the zone again until it is as the edit promised, for as long as the host may take to show a change.
 
-    A read just after a write may be older than the write: no difference is believed before the host's settle time is over.
+    A read just after a write may be older than the write: no difference is believed before the host's settle time is over. Raises
+    `Drifted` when something untouched is not as it was, with the way to restore it from the journal's `backup`; `OutcomeUnknown`
+    when the edit is not there; and the errors of a read, which say nothing about the edit.
     """
     names = frozenset(change.owner for change in edit.changes) | frozenset(record.owner for record in edit.before.records)
     left = adapter.plugin.settle
@@ -59,22 +65,23 @@ async def look_again(adapter: Adapter, edit: Edit, sleep: Sleep) -> Snapshot:
         if not found:
             return after
         if left <= 0:
-            raise _told(adapter, edit, found)
+            raise _told(adapter, edit, backup, found)
         pause = min(_PAUSE, left)
         await sleep(pause)
         left -= pause
 
 
-def _told(adapter: Adapter, edit: Edit, found: Drift) -> Drifted | OutcomeUnknown:
+def _told(adapter: Adapter, edit: Edit, backup: int, found: Drift) -> Drifted | OutcomeUnknown:
     zone = text(edit.before.zone.apex)
     if not found.harmed:
         names = ", ".join(sorted({text(record.owner) for record in (*found.missing, *found.lingering)}))
         return OutcomeUnknown(f"{adapter.label} took the edit and does not show it at {names}", "wixsend looks again before anything else.")
     lost = "".join(f"\n    lost: {record}" for record in found.lost)
     settings = "".join(f"\n    changed: {name}, was {edit.before.baggage[name]!r}" for name in found.settings)
+    owners = " ".join(dict.fromkeys(text(record.owner) for record in found.lost))
+    back = f"If these records shall be there: wixsend restore {backup} {owners}\n" if owners else ""
     return Drifted(
         f"the zone {zone} at {adapter.label} is not as it was, apart from our edit:{lost}{settings}",
-        "Another editor may have changed it at the same time: look at the zone. What wixsend read before its write is kept; "
-        f"`wixsend backups {zone}` lists it, and `wixsend restore` puts back the records that you name. "
-        "`wixsend undo DOMAIN` takes wixsend's own records back.",
+        f"Another editor may have changed it at the same time, on purpose: look at the zone. {back}Nothing is put back unasked; "
+        "the same command goes on without it, and `wixsend undo DOMAIN` takes wixsend's own records back.",
     )

@@ -70,7 +70,7 @@ class _Run:
         import inspect
 
         from wixsend.session import Session
-        from wixsend.terminal import run
+        from wixsend.terminal import cleaned_logs, run
 
         terminal, config = self.terminal, self.config()
         for notice in config.notices:
@@ -82,7 +82,8 @@ class _Run:
                 done = work(session, terminal)
                 return await done if inspect.isawaitable(done) else done
 
-        return run(inside())
+        with cleaned_logs(self.redactor, os.environ.get("WIXSEND_LOG", "")):
+            return run(inside())
 
 
 _pass_run = click.make_pass_decorator(_Run)
@@ -454,8 +455,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     try:
         code = cli.main(args=args, prog_name="wixsend", standalone_mode=False, obj=run) or 0
     except click.ClickException as wrong:
-        wrong.show()
-        code = wrong.exit_code
+        code = _misused(run, wrong)
     except (KeyboardInterrupt, click.Abort):
         code = _fail(run, Interrupted("interrupted; what was done is in the journal", "The same command goes on where it was."))
     except WixsendError as wrong:
@@ -465,15 +465,25 @@ def main(args: list[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def _misused(run: _Run, wrong: click.ClickException) -> int:
+    """Say how a command is used, click's way; what was typed may come from elsewhere."""
+    import io
+
+    said = io.StringIO()
+    wrong.show(said)
+    click.echo(run.redactor.clean(said.getvalue()), err=True, nl=False)
+    return wrong.exit_code
+
+
 def _fail(run: _Run, wrong: WixsendError) -> int:
     """Say what happened and what to do next; as JSON too where JSON was asked for."""
-    clean = run.redactor.clean
-    click.secho(f"wixsend: {clean(wrong.happened)}", err=True, fg="red")
+    told = run.redactor.told
+    click.secho(f"wixsend: {told(wrong.happened)}", err=True, fg="red")
     if wrong.next_step:
-        click.echo(f"  next: {clean(wrong.next_step)}", err=True)
+        click.echo(f"  next: {told(wrong.next_step)}", err=True)
     if run.json:
-        told = {"code": wrong.code, "exit_code": wrong.exit_code, "happened": wrong.happened, "next": wrong.next_step}
-        run.terminal.result({"error": told, **run.terminal.beside})
+        error = {"code": wrong.code, "exit_code": wrong.exit_code, "happened": wrong.happened, "next": wrong.next_step}
+        run.terminal.result({"error": error, **run.terminal.beside})
     return wrong.exit_code
 
 
@@ -481,12 +491,13 @@ def _logged(run: _Run, bug: Exception) -> WixsendError:
     """Put a bug's traceback, redacted, into the log; the error to show instead."""
     import traceback
 
-    said = run.redactor.clean("".join(traceback.format_exception(bug)))
+    from wixsend.folder import append_private
+
+    said = run.redactor.told("".join(traceback.format_exception(bug)))
     try:
         path = _log_file(run)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as log:
-            log.write(f"{said}\n")
-    except OSError:
+        append_private(path, f"{said}\n")
+    except (OSError, WixsendError):
         return WixsendError(f"a bug in wixsend: {said}", "Please report it, with the text above.")
     return WixsendError(
         f"a bug in wixsend ({type(bug).__name__}); what was done is in the journal",
@@ -499,7 +510,8 @@ def _log_file(run: _Run) -> "Path":
 
     from platformdirs import user_state_path
 
+    from wixsend.folder import private_folder
+
     said = run.settings.get(("state", "folder"), ("", os.environ.get("WIXSEND_STATE", "")))[1]
     folder = Path(str(said)) if said else user_state_path("wixsend")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder / "wixsend.log"
+    return private_folder(folder) / "wixsend.log"

@@ -98,7 +98,7 @@ def exit_code(entry: Entry) -> int:
         return 0
     if case.stop is not None:
         return case.stop.exit_code
-    if case.stumbles and case.stumble is not None:
+    if case.stumble is not None:
         return case.stumble.exit_code
     return NotVisible.exit_code if case.stage is Stage.PROVING and not case.tries else WixError.exit_code
 

@@ -5,28 +5,34 @@ to the root of the repository it is in). Everything is checked against one schem
 every value can be traced to where it was set.
 
 The file holds no secrets: a setting that is one holds a reference (`env:NAME`, see `wixsend.credentials`).
+
+A project may be a stranger's. So a file that was merely found in it says what is to be done, and never where credentials, questions or the
+journal go, nor which programs are run or files read (`base_url`, `[http] proxy` and `ca_file`, most of `[dns]`, `[state]`, `command:`,
+`file:`). Those are taken from the user's file, the environment, options, and a file that was named (`--config`, WIXSEND_CONFIG).
 """
 
 import difflib
 import math
 import os
 import re
+import shlex
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, create_model
 from pydantic.config import JsonDict
 
 from wixsend.errors import ConfigError
 from wixsend.flow import Times
 from wixsend.plan import Dmarc
-from wixsend.redact import is_reference
+from wixsend.redact import is_reference, visible
 
 __all__ = [
     "ENVIRONMENT",
@@ -108,11 +114,27 @@ type Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 type BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed), PlainSerializer(list)]
 type Paired = Annotated[dict[str, str], BeforeValidator(_paired)]
-type Text = Annotated[str, Field(min_length=1)]
+
+
+def _printable(value: str) -> str:
+    """Text in one line, without control characters."""
+    if not value.isprintable():
+        raise ValueError("has a character that is not printable")
+    return value
+
+
+type Text = Annotated[str, Field(min_length=1), AfterValidator(_printable)]
 _SECRET: JsonDict = {"secret": True}
 
 
-class _Section(BaseModel):
+class _Shy(BaseModel):
+    """A model whose values, which may be secrets, are in no repr."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        return iter(())
+
+
+class _Section(_Shy):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -134,7 +156,7 @@ class Wix(WixAccess):
     profiles: dict[str, WixAccess] = Field(default_factory=dict, description="by name: what differs for another site")
 
 
-class Account(BaseModel):
+class Account(_Shy):
     """`[accounts.NAME]`: one account at a DNS host, with the credential fields of its plugin beside these (`wixsend providers show`)."""
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
@@ -232,7 +254,10 @@ ENVIRONMENT: Mapping[str, SettingPath] = {
     for name in model.model_fields
     if name != "profiles"
 }
-"""Every environment variable that sets a setting. Beside them: WIXSEND_CONFIG, and WIXSEND_<PROVIDER>_BASE_URL for each plugin."""
+"""Every environment variable that sets a setting. Beside them: those of `_OTHERS`, and WIXSEND_<PROVIDER>_BASE_URL for each plugin."""
+
+_OTHERS = ("WIXSEND_CONFIG", "WIXSEND_LOG")
+"""The file that is read instead of those that are found; from which level on (debug, info, warning, error) logs go to stderr."""
 
 _RIVALS: tuple[frozenset[str], frozenset[str]] = (frozenset({"api_key"}), frozenset({"app_id", "app_secret", "instance_id"}))
 """The two ways to prove to Wix who asks: one that is set with more weight puts the other out."""
@@ -244,7 +269,7 @@ class Flag:
 
     option: str
     path: SettingPath
-    value: object
+    value: object = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +277,7 @@ class Setting:
     """One value that somebody set: `origin` is `FILE:LINE`, the environment variable, or the option."""
 
     path: SettingPath
-    value: object
+    value: object = field(repr=False)
     origin: str
     secret: bool
     kind: Literal["file", "environment", "flag"]
@@ -311,8 +336,9 @@ def load(
     Raises `ConfigError` with everything that is wrong in one source at once.
     """
     named = file or (Path(environ["WIXSEND_CONFIG"]) if environ.get("WIXSEND_CONFIG") else None)
-    paths = (named,) if named else _found(cwd or Path.cwd(), user_folder or user_config_path("wixsend"))
-    layers = [_read_file(path, named is not None) for path in paths]
+    user = (user_folder or user_config_path("wixsend")) / FILE_NAME
+    paths = (named,) if named else _found(cwd or Path.cwd(), user)
+    layers = [_read_file(path, _Trust.NAMED if named else _Trust.USERS if path == user else _Trust.FOUND) for path in paths]
     layers.append(_check([_from_environment(name, environ[name], path) for name, path in ENVIRONMENT.items() if environ.get(name)]))
     layers.append(_check([Setting(f.path, f.value, f.option, _is_secret(f.path), "flag") for f in flags if f.value not in (None, ())]))
     merged = _merge(layers)
@@ -327,40 +353,95 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Settings.model_json_schema(), "title": FILE_NAME}
 
 
-def _found(cwd: Path, user_folder: Path) -> tuple[Path, ...]:
+class _Trust(Enum):
+    """How a file came to be read: a person named it, it is the user's own, or it was merely found."""
+
+    NAMED = 0
+    USERS = 1
+    FOUND = 2
+
+
+def _found(cwd: Path, user: Path) -> tuple[Path, ...]:
     """The files that exist, in growing weight: the user's, then the project's."""
     folders = [cwd]
     root = next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), cwd)
     while folders[-1] != root:
         folders.append(folders[-1].parent)
     project = next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
-    user = user_folder / FILE_NAME
-    return tuple(path for path in (user if user.is_file() else None, project) if path is not None)
+    found = (user if user.is_file() else None, project if project != user else None)
+    return tuple(path for path in found if path is not None)
 
 
-def _read_file(path: Path, named: bool) -> list[Setting]:
+def _read_file(path: Path, trust: _Trust) -> list[Setting]:
     """The settings of one file, checked."""
     try:
-        text = path.read_text("utf-8-sig")
-        status = path.stat()
+        with path.open(encoding="utf-8-sig") as file:
+            status = os.fstat(file.fileno())
+            text = file.read(_LARGEST + 1)
     except FileNotFoundError as wrong:
         raise ConfigError(f"{path} does not exist", "Check the path that --config or WIXSEND_CONFIG gives.") from wrong
     except OSError as wrong:
         raise ConfigError(f"{path} cannot be read: {wrong.strerror}", "Check the file's owner and permissions.") from wrong
     except UnicodeDecodeError as wrong:
         raise ConfigError(f"{path} is not UTF-8 text", "Save it as UTF-8.") from wrong
-    if not named and hasattr(os, "geteuid"):
+    if len(text) > _LARGEST:
+        raise ConfigError(f"{path} has more than {_LARGEST} characters", "This is no configuration of wixsend.")
+    if trust is not _Trust.NAMED and hasattr(os, "geteuid"):
         # A file that another user can write decides where our credentials are sent and which commands are run for them.
-        foreign = status.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0
+        foreign = status.st_uid not in (os.geteuid(), 0)
         if foreign or status.st_mode & stat.S_IWOTH:
             whose = "belongs to another user" if foreign else "can be written by every user"
             raise ConfigError(f"{path} {whose}, so it is not trusted", f"Take it over (chmod o-w, chown), or name it: --config {path}")
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
-        raise ConfigError(f"{path} is not TOML: {wrong}", 'Texts stand in quotes: site_id = "…".') from wrong
+    except (ValueError, RecursionError) as wrong:  # numbers without end are a plain ValueError
+        raise ConfigError(f"{path} is not TOML: {visible(str(wrong))}", 'Texts stand in quotes: site_id = "…".') from wrong
     lines = _line_numbers(text)
-    return _check([Setting(p, v, f"{path}{_line(lines, p)}", _is_secret(p), "file", path) for p, v in _leaves(table)])
+    settings = _check([Setting(p, v, f"{path}{_line(lines, p)}", _is_secret(p), "file", path) for p, v in _leaves(table)])
+    if trust is _Trust.FOUND:
+        _must_stay_inside(settings, path)
+    return settings
+
+
+_LARGEST = 1_000_000
+"""Characters of a configuration: thousands of accounts are far below it."""
+
+_OUTWARD: frozenset[SettingPath] = frozenset(
+    {
+        *((section, name) for section, names in {"http": ("proxy", "ca_file"), "state": ("folder", "database")}.items() for name in names),
+        *(("dns", name) for name in ("resolvers", "roots", "port", "endpoints", "private_servers")),
+    }
+)
+"""Settings that say where credentials, questions or the journal go; `base_url` of Wix and of every account beside them."""
+
+
+_REACHING: Mapping[str, str] = {"command": "names a program to run", "file": "names a file to read"}
+"""References that do more than to look up a value by its name."""
+
+
+def _must_stay_inside(settings: list[Setting], path: Path) -> None:
+    """`ConfigError` where a file that was merely found reaches further than it may."""
+    beyond = [
+        f"{each.origin}: {visible('.'.join(each.path))} {why}, and is not taken from a file that was merely found"
+        for each in settings
+        for why in [_reach(each)]
+        if why
+    ]
+    if beyond:
+        raise ConfigError(
+            "\n".join(beyond),
+            f"If you trust it, name it (--config {shlex.quote(str(path))}, or WIXSEND_CONFIG); "
+            "or move the setting into your own configuration or the environment.",
+        )
+
+
+def _reach(setting: Setting) -> str:
+    """Why a setting is more than a project may say; empty when it is not."""
+    kind = str(setting.value).partition(":")[0]
+    if kind in _REACHING:
+        return _REACHING[kind]
+    outward = setting.path in _OUTWARD or (setting.path[0] in ("wix", "accounts") and setting.path[-1] == "base_url")
+    return "says where credentials, questions or the journal go" if outward else ""
 
 
 def _leaves(table: Mapping[str, Any], path: SettingPath = ()) -> Iterator[tuple[SettingPath, object]]:
@@ -413,11 +494,11 @@ def _fault(error: Any, settings: list[Setting]) -> tuple[int, str]:
     if error["type"] == "extra_forbidden":
         known = _known(path)
         near = difflib.get_close_matches(path[-1], known, 1, 0.6)
-        table = f"[{'.'.join(path[:-1])}]" if path[:-1] else FILE_NAME
+        table = f"[{visible('.'.join(path[:-1]))}]" if path[:-1] else FILE_NAME
         fix = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
         return number, f"{origin}{table} has no setting {path[-1]!r}; {fix}"
     said = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    return number, f"{origin}{'.'.join(path)} {said}"
+    return number, f"{origin}{visible('.'.join(path))} {said}"
 
 
 def _known(path: SettingPath) -> list[str]:
@@ -479,7 +560,7 @@ def _nested(settings: Mapping[SettingPath, Setting]) -> dict[str, Any]:
 def _notices(environ: Mapping[str, str]) -> Iterator[str]:
     """Environment variables that look like ours and are none."""
     for name in sorted(environ):
-        if name.startswith("WIXSEND_") and name not in ENVIRONMENT and name != "WIXSEND_CONFIG" and not name.endswith("_BASE_URL"):
+        if name.startswith("WIXSEND_") and name not in {*ENVIRONMENT, *_OTHERS} and not name.endswith("_BASE_URL"):
             near = difflib.get_close_matches(name, ENVIRONMENT, 1)
             yield f"the environment variable {name} means nothing to wixsend" + (f"; did you mean {near[0]}?" if near else "")
 

@@ -5,11 +5,12 @@ one external effect a hop, and believes nothing that is not in the journal. It c
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from wixsend import apply
 from wixsend.errors import (
+    Busy,
     ConfigError,
     DnsUnreachable,
     EditConflict,
@@ -52,7 +53,7 @@ from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import text
 from wixsend.plan import Plan
-from wixsend.records import Record
+from wixsend.records import Granularity, Record
 from wixsend.sending import WixDomain, WixStatus
 from wixsend.survey import Approve, Order, Surveyor, objected
 from wixsend.verdict import Delegation, Proof
@@ -106,7 +107,7 @@ class Engine:
         self._times = times or Times()
         self._watch = watch
         self._locator = Locator(outside, order.provider, order.account)
-        self._surveyor = Surveyor(order, outside, journal)
+        self._surveyor = Surveyor(order, outside, journal, self._times)
         self._located: Located | None = None
         self._plan: Plan | None = None
         self._planned_at = 0.0
@@ -134,7 +135,8 @@ class Engine:
         if located.adapter is None:
             kept = () if located.provider == "wix" else await self._surveyor.kept_by_hand(located.delegation, domain.records)
             return Preview(domain, located, kept=kept, negative_ttl=negative)
-        made, objections = await self._surveyor.survey(entry, located, domain.records)
+        surveyor = Surveyor(self._order, self._outside, self._journal, self._times, writes=False)
+        made, objections = await surveyor.survey(entry, located, domain.records)
         return Preview(domain, located, made, objections, made.kept, negative)
 
     async def run(self, approve: Approve, wait: bool, patience: float = 15.0) -> Entry:
@@ -204,8 +206,6 @@ class Engine:
             return NotYet(wrong.happened)
         if isinstance(wrong, OutcomeUnknown) and stage is Stage.WRITING:
             return WriteUnknown(wrong.happened, self._settle(wrong))
-        if isinstance(wrong, EditConflict) and stage is Stage.WRITING:
-            return Withdrawn(wrong.happened, conflict=True)
         if wrong.transient:
             return Stumbled(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step, wrong.retry_after)
         return _stopped(wrong)
@@ -217,8 +217,9 @@ class Engine:
 
     def _gave_up(self, case: Case) -> Stopped:
         stumble = case.stumble
-        if stumble is not None and (case.stumbles or case.conflicts):
-            return Stopped(stumble.error, stumble.exit_code, f"gave up after {case.stumbles} tries: {stumble.happened}", stumble.next_step)
+        if stumble is not None:
+            long = f"{case.stumbles} tries" if case.stumbles else f"{(case.at - case.stumbling_since) / 3600:.1g} hours"
+            return Stopped(stumble.error, stumble.exit_code, f"gave up after {long}: {stumble.happened}", stumble.next_step)
         if case.conflicts:
             return Stopped(
                 EditConflict.code,
@@ -320,30 +321,41 @@ class Engine:
 
     async def _write(self, entry: Entry) -> Entry:
         """Steps 5 to 9 of the road: one writer, a plan that has not aged, the journal, one write, a second look."""
-        try:
-            located = await self._holder(entry.case)
-            assert located.adapter is not None
-            with self._journal.lock(*located.lock):
+        with ExitStack() as held:
+            try:
+                located = await self._holder(entry.case)
+                try:
+                    held.enter_context(self._journal.lock(*located.lock))
+                except Busy as busy:  # another process writes into this zone: it is done in a moment
+                    return self._append(entry, Stumbled(busy.code, busy.exit_code, busy.happened, busy.next_step))
                 made = await self._fresh_plan(entry, located)
                 if isinstance(made, Event):
                     return self._append(entry, made)
+                assert located.adapter is not None
                 number = self._journal.keep_snapshot(entry.id, located.provider, located.account_name, made.before, self._outside.now())
                 entry = self._append(entry, Intended(made.edit.changes, number))
                 self._plan = None
-                await apply.write(located.adapter, made.edit, self._outside.sleep)
-        except ConfigError:
-            raise
-        except WixsendError as wrong:
-            return self._append(entry, self._failed(entry, wrong))
-        return self._append(entry, Wrote())
+                try:
+                    sure = await apply.send(located.adapter, made.edit)
+                except EditConflict as conflict:
+                    return self._append(entry, Withdrawn(conflict.happened, conflict=True))
+                if not sure:
+                    await apply.look_again(located.adapter, made.edit, number, self._outside.sleep)
+            except ConfigError:
+                raise
+            except WixsendError as wrong:
+                return self._append(entry, self._failed(entry, wrong))
+            return self._append(entry, Wrote())
 
     async def _fresh_plan(self, entry: Entry, located: Located) -> Plan | Event:
         """The plan that was agreed to, made again when it has aged or a write is in doubt; or the event that says why not."""
-        now = self._outside.now()
-        aged = not 0 <= now - self._planned_at <= self._times.plan_fresh
+        assert located.adapter is not None
+        whole = located.adapter.plugin.granularity is Granularity.ZONE
+        fresh = self._times.zone_fresh if whole else self._times.plan_fresh
+        aged = not 0 <= self._outside.now() - self._planned_at <= fresh
         if self._plan is None or aged or entry.case.intended:
             self._plan, self._objections = await self._surveyor.survey(entry, located, entry.case.wanted)
-            self._planned_at = now
+            self._planned_at = self._outside.now()
         if self._objections:
             return _stopped(objected(self._objections))
         if not self._plan.edit:

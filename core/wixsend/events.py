@@ -7,7 +7,7 @@ version of their form, so that a newer wixsend can read what an older one wrote.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import dns.exception
 import dns.name
@@ -32,6 +32,7 @@ __all__ = [
     "Reopened",
     "Stopped",
     "Stumbled",
+    "Undoing",
     "Undone",
     "Visible",
     "Withdrawn",
@@ -42,6 +43,7 @@ __all__ = [
     "WriteUnknown",
     "Wrote",
     "from_json",
+    "kept_record",
     "to_json",
 ]
 
@@ -145,7 +147,7 @@ class Intended(Event):
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn(Event):
-    """Nothing of what was planned or intended was done: plan again. `conflict`: because the zone is not what we read."""
+    """What was planned is not done: plan again. `conflict`: it was sent, and the host did nothing, as the zone is not what we read."""
 
     code = "withdrawn"
     why: str = ""
@@ -238,6 +240,18 @@ class Reopened(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Undoing(Event):
+    """These changes, which take back what we wrote, are about to be sent; `snapshot` is as in `Intended`.
+
+    Without changes: what had been sent was looked at, and what the zone lost was told.
+    """
+
+    code = "undoing"
+    changes: tuple[Change, ...] = ()
+    snapshot: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Undone(Event):
     """What we had written was taken back."""
 
@@ -250,7 +264,7 @@ EVENTS: Mapping[str, type[Event]] = {kind.code: kind for kind in Event.__subclas
 
 def to_json(event: Event) -> str:
     """The event's fields as JSON text; its code and version are kept beside it."""
-    return json.dumps({field.name: _pack(getattr(event, field.name)) for field in fields(event)}, ensure_ascii=False)
+    return json.dumps({field.name: _pack(getattr(event, field.name)) for field in fields(event)})
 
 
 def from_json(code: str, version: int, payload: str) -> Event:
@@ -266,12 +280,15 @@ def from_json(code: str, version: int, payload: str) -> Event:
         known = {field.name: field.default for field in fields(kind)}
         given = {name: _unpack(value) for name, value in values.items() if name in known}
         for name, value in given.items():
-            if not isinstance(value, _KINDS[type(known[name])]):
-                raise TypeError(f"{name} is a {type(value).__name__}")
+            if not _fits(value, known[name], _HINTS[code][name]):
+                raise TypeError(f"{name} is not what it must be")
         return kind(**given)
-    except (ValueError, TypeError, KeyError, AttributeError, dns.exception.DNSException) as wrong:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException) as wrong:
         raise ValueError(f"the event {code!r} is damaged: {wrong}") from wrong
 
+
+_HINTS: Mapping[str, Mapping[str, Any]] = {code: get_type_hints(kind) for code, kind in EVENTS.items()}
+"""The annotations of every event's fields."""
 
 _KINDS: Mapping[type, tuple[type, ...]] = {
     str: (str,),
@@ -283,6 +300,32 @@ _KINDS: Mapping[type, tuple[type, ...]] = {
     type(None): (float, int, type(None)),
 }
 """What a field may hold, by the type of its default."""
+
+_LONGEST = 1e9
+"""Seconds: no wait is longer, and `at` plus this is a moment that a calendar knows."""
+
+
+def _fits(value: Any, default: Any, hint: Any) -> bool:
+    """True when a value may stand in a field with this default and annotation."""
+    if not isinstance(value, _KINDS[type(default)]):
+        return False
+    if isinstance(value, tuple):
+        return all(isinstance(item, get_args(hint)[0]) for item in value)
+    return not isinstance(value, float) or -_LONGEST < value < _LONGEST
+
+
+def kept_record(owner: Any, rtype: Any, rdata: Any, ttl: Any, masked: Any) -> Record:
+    """A record as the journal keeps it. Raises `ValueError` for what is none, or what dnspython raises for what is no name."""
+    sound = isinstance(rtype, str) and isinstance(rdata, str) and (ttl is None or type(ttl) is int) and isinstance(masked, bool)
+    if not (isinstance(owner, str) and sound):
+        raise ValueError("a record is not what it must be")
+    return Record(dns.name.from_text(owner), rtype, rdata, ttl, masked)
+
+
+def _records_of(value: Any) -> tuple[Record, ...]:
+    if not isinstance(value, tuple) or not all(isinstance(item, Record) for item in value):
+        raise ValueError("a change holds something else than records")
+    return value
 
 
 def _pack(value: Any) -> Any:
@@ -303,11 +346,10 @@ def _unpack(value: Any) -> Any:
     if isinstance(value, dict):
         ((tag, content),) = value.items()
         if tag == "record":
-            owner, rtype, rdata, ttl, masked = content
-            return Record(dns.name.from_text(owner), rtype, rdata, ttl, masked)
+            return kept_record(*content)
         if tag == "change":
             owner, remove, add = content
-            return Change(dns.name.from_text(owner), _unpack(remove), _unpack(add))
+            return Change(dns.name.from_text(owner), _records_of(_unpack(remove)), _records_of(_unpack(add)))
         if tag == "name":
             return dns.name.from_text(content)
         raise KeyError(tag)

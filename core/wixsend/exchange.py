@@ -1,7 +1,7 @@
 """Floor 4. One question to one server, and what came back as a plain value: the wire of DNS.
 
-Here are the transports, EDNS, tries and time-outs, where an address is really asked, which addresses are never asked, and what makes
-an answer believable. Which questions are asked, of whom and in which order, is decided in `wixsend.lookup`.
+Here are EDNS, tries and time-outs, how fast one address is asked, where it is really asked, which addresses are never asked, and what makes
+an answer believable. How bytes travel is in `wixsend.packets`; which questions are asked, of whom and in which order, in `wixsend.lookup`.
 """
 
 import asyncio
@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import dns.name
 
 from wixsend.errors import ConfigError
 from wixsend.names import Name, is_below, text
+from wixsend.packets import Packets, Place, is_truncated, question, shows
 from wixsend.records import Record
 from wixsend.verdict import Kind, NameServer, Outcome, Seen, Soa
 
@@ -31,7 +33,8 @@ ROOTS: tuple[str, ...] = (
 )
 """IPv4 addresses of the root servers, A to M (IANA, named.root of 2024)."""
 
-_PAYLOAD = 1232
+_NO_EDNS = frozenset({1, 4})
+"""FORMERR and NOTIMP, as servers older than EDNS answer it."""
 _RCODES: Mapping[str, Outcome] = {"REFUSED": Outcome.REFUSED, "FORMERR": Outcome.NONSENSE, "NOTIMP": Outcome.NONSENSE}
 
 
@@ -101,49 +104,93 @@ class Exchange:
         self._all = asyncio.Semaphore(settings.in_flight)
         self._each: dict[str, asyncio.Semaphore] = {}
         self._ipv6 = settings.ipv6
-
-    async def close(self) -> None:
-        """Close what is open between questions: nothing, so far."""
+        self._packets = Packets()
 
     async def authority(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One authoritative server at one address, RD=0."""
-        blank = Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, Outcome.NO_ADDRESS)
-        if not address:
+        blank = self._blank(server, address, name, rtype)
+        if blank.outcome is not Outcome.TIMEOUT:
             return blank, SILENT
-        if not self.may_ask(address):
-            return replace(blank, outcome=Outcome.PRIVATE), SILENT
-        if not self.has_way(address):
-            return replace(blank, outcome=Outcome.UNREACHABLE), SILENT
-        got = await self._ask(address, name, rtype, rd=False)
-        return (replace(blank, outcome=got), SILENT) if isinstance(got, Outcome) else (_read(blank, got, zone), got)
+        return _read(blank, await self._ask(address, question(name, rtype), rd=False), zone)
 
     async def resolver(self, address: str, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One public resolver, RD=1."""
         blank = Seen(address, address, Kind.RESOLVER, name, rtype, Outcome.TIMEOUT)
-        got = await self._ask(address, name, rtype, rd=True)
-        return (replace(blank, outcome=got), SILENT) if isinstance(got, Outcome) else (_read(blank, got, dns.name.root), got)
+        return _read(blank, await self._ask(address, question(name, rtype), rd=True), dns.name.root)
 
-    async def _ask(self, address: str, name: Name, rtype: str, *, rd: bool) -> Reply | Outcome:
+    async def authority_shows(self, server: NameServer, address: str, zone: Name, want: Record) -> Seen:
+        """The same as `authority`, for a record that is expected: its bytes are compared, and anything else is read."""
+        blank = self._blank(server, address, want.owner, want.rtype)
+        return blank if blank.outcome is not Outcome.TIMEOUT else await self._shows(blank, want, zone)
+
+    async def resolver_shows(self, address: str, want: Record) -> Seen:
+        """The same as `resolver`, for a record that is expected."""
+        return await self._shows(Seen(address, address, Kind.RESOLVER, want.owner, want.rtype, Outcome.TIMEOUT), want, dns.name.root)
+
+    def _blank(self, server: NameServer, address: str, name: Name, rtype: str) -> Seen:
+        """A question to an authoritative server before it is asked; its outcome is another than TIMEOUT when it must not be."""
+        outcome = Outcome.TIMEOUT
+        if not address:
+            outcome = Outcome.NO_ADDRESS
+        elif not self.may_ask(address):
+            outcome = Outcome.PRIVATE
+        elif not self.has_way(address):
+            outcome = Outcome.UNREACHABLE
+        return Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, outcome)
+
+    async def _shows(self, blank: Seen, want: Record, zone: Name) -> Seen:
+        first_hand = blank.kind is Kind.AUTHORITATIVE
+        asked = question(want.owner, want.rtype)
+        got = await self._ask(blank.address, asked, rd=not first_hand)
+        if isinstance(got, bytes) and want.rtype == "CNAME":
+            ttl = shows(got, asked, _target(want.rdata), authority=first_hand)
+            if ttl is not None:
+                return replace(blank, outcome=Outcome.ANSWER, records=(want,), ttl=ttl)
+        return _read(blank, got, zone)[0]
+
+    async def _ask(self, address: str, asked: bytes, *, rd: bool) -> bytes | Outcome:
         """A question, and again without EDNS where the server is older than that (RFC 6891, section 7)."""
         async with self._turn(address):
-            got = await self._try(address, name, rtype, rd, edns=True)
-            if isinstance(got, Reply) and got.rcode in ("FORMERR", "NOTIMP"):
-                got = await self._try(address, name, rtype, rd, edns=False)
+            got = await self._try(address, asked, rd, edns=True)
+            if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS:
+                got = await self._try(address, asked, rd, edns=False)
         return got
 
-    async def _try(self, address: str, name: Name, rtype: str, rd: bool, edns: bool) -> Reply | Outcome:
+    async def _try(self, address: str, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
         """Send a question as often as the settings allow until there is a response; what it was that failed otherwise.
 
         The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP.
         """
-        got: Reply | Outcome = Outcome.TIMEOUT
+        got: bytes | Outcome = Outcome.TIMEOUT
         for tried in range(1, self.settings.tries + 1):
-            exchange = _exchange_both if 1 < tried == self.settings.tries else _exchange
+            way = self._either if 1 < tried == self.settings.tries else self._udp
             self.queries[address] += 1
-            got = await exchange(self._place(address), name, rtype, rd, edns, self.settings.timeout)
-            if isinstance(got, Reply) or got is Outcome.UNREACHABLE:
+            got = await way(self._place(address), asked, rd, edns)
+            if isinstance(got, bytes) or got is Outcome.UNREACHABLE:
                 break
         return got
+
+    async def _udp(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+        """Over UDP, and again over TCP when the response is truncated."""
+        got = await _caught(self._packets.udp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout))
+        return await self._tcp(place, asked, rd, edns) if isinstance(got, bytes) and is_truncated(got) else got
+
+    async def _tcp(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+        return await _caught(self._packets.tcp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout))
+
+    async def _either(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+        """Over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
+        asks = [asyncio.ensure_future(way(place, asked, rd, edns)) for way in (self._udp, self._tcp)]
+        try:
+            for first in asyncio.as_completed(asks):
+                got = await first
+                if isinstance(got, bytes):
+                    return got
+        finally:
+            for ask in asks:
+                ask.cancel()
+            await asyncio.gather(*asks, return_exceptions=True)
+        return asks[0].result()
 
     @asynccontextmanager
     async def _turn(self, address: str) -> AsyncIterator[None]:
@@ -151,7 +198,7 @@ class Exchange:
         async with self._each.setdefault(address, asyncio.Semaphore(self.settings.per_server)), self._all:
             yield
 
-    def _place(self, address: str) -> tuple[str, int]:
+    def _place(self, address: str) -> Place:
         """Where an address is really to be asked."""
         host, colon, port = self.settings.endpoints.get(address, "").rpartition(":")
         return (host.strip("[]"), int(port)) if colon else (address, self.settings.port)
@@ -192,8 +239,14 @@ def _routes_ipv6() -> bool:
     return True
 
 
-def _read(blank: Seen, reply: Reply, zone: Name) -> Seen:
-    """What a response means, coming from a server of `zone` (the root for resolvers, which need no authority)."""
+def _read(blank: Seen, got: bytes | Outcome, zone: Name) -> tuple[Seen, Reply]:
+    """What came back, and what it means coming from a server of `zone` (the root for resolvers)."""
+    reply = _parsed(got) if isinstance(got, bytes) else got
+    return (replace(blank, outcome=reply), SILENT) if isinstance(reply, Outcome) else (_meaning(blank, reply, zone), reply)
+
+
+def _meaning(blank: Seen, reply: Reply, zone: Name) -> Seen:
+    """What a response means; a resolver's needs no authority."""
     records = tuple(record for record in reply.answer if record.owner == blank.name and record.rtype in (blank.rtype, "CNAME"))
     believed = reply.aa or blank.kind is Kind.RESOLVER
     soa = reply.soa()
@@ -215,76 +268,31 @@ def _leads(owner: Name, name: Name, zone: Name) -> bool:
     return is_below(owner, zone) and name.is_subdomain(owner)
 
 
-async def _exchange(place: tuple[str, int], name: Name, rtype: str, rd: bool, edns: bool, timeout: float) -> Reply | Outcome:  # noqa: ASYNC109
-    """One question over UDP, and again over TCP when the response is truncated.
-
-    The socket is connected, so that the kernel lets nothing in from another address and tells at once that a port is closed; a datagram
-    with another id or question, or that is no DNS message, is passed over as if it had not come.
-    """
-    import dns.asyncbackend
-    import dns.asyncquery
-    import dns.message
-
-    host, port = place
-    query = _query(name, rtype, rd, edns)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    backend = dns.asyncbackend.get_backend("asyncio")
-
-    async def ask() -> dns.message.Message:
-        try:
-            async with await backend.make_socket(family, socket.SOCK_DGRAM, 0, None, place) as udp:  # type: ignore[no-untyped-call]
-                return await dns.asyncquery.udp(
-                    query, host, timeout, port, sock=udp, ignore_unexpected=True, ignore_errors=True, raise_on_truncation=True
-                )
-        except dns.message.Truncated:
-            return await dns.asyncquery.tcp(query, host, timeout, port, backend=backend)
-
-    return await _caught(ask())
+@lru_cache(maxsize=65536)
+def _target(rdata: str) -> bytes:
+    """The target of a CNAME in wire form, lower case."""
+    return dns.name.from_text(rdata, dns.name.root).canonicalize().to_wire() or b""
 
 
-async def _exchange_tcp(place: tuple[str, int], name: Name, rtype: str, rd: bool, edns: bool, timeout: float) -> Reply | Outcome:  # noqa: ASYNC109
-    """One question over TCP."""
-    import dns.asyncquery
-
-    host, port = place
-    return await _caught(dns.asyncquery.tcp(_query(name, rtype, rd, edns), host, timeout, port))
-
-
-async def _exchange_both(place: tuple[str, int], name: Name, rtype: str, rd: bool, edns: bool, timeout: float) -> Reply | Outcome:  # noqa: ASYNC109
-    """One question over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
-    asks = [asyncio.ensure_future(way(place, name, rtype, rd, edns, timeout)) for way in (_exchange, _exchange_tcp)]
-    try:
-        for first in asyncio.as_completed(asks):
-            got = await first
-            if isinstance(got, Reply):
-                return got
-    finally:
-        for ask in asks:
-            ask.cancel()
-        await asyncio.gather(*asks, return_exceptions=True)
-    return asks[0].result()
-
-
-def _query(name: Name, rtype: str, rd: bool, edns: bool) -> "dns.message.Message":
-    import dns.flags
-    import dns.message
-
-    query = dns.message.make_query(name, rtype, use_edns=0 if edns else False, payload=_PAYLOAD)
-    query.flags = dns.flags.Flag(dns.flags.RD if rd else 0)
-    return query
-
-
-async def _caught(ask: Awaitable["dns.message.Message"]) -> Reply | Outcome:
-    """The response, or which way of failing it was."""
+def _parsed(response: bytes) -> Reply | Outcome:
     import dns.exception
+    import dns.message
 
     try:
-        return _reply(await ask)
-    except dns.exception.Timeout:
+        return _reply(dns.message.from_wire(response, ignore_trailing=True))
+    except dns.exception.DNSException:
+        return Outcome.NONSENSE
+
+
+async def _caught(ask: Awaitable[bytes]) -> bytes | Outcome:
+    """The response, or which way of failing it was."""
+    try:
+        return await ask
+    except TimeoutError:
         return Outcome.TIMEOUT
     except OSError:
         return Outcome.UNREACHABLE
-    except (dns.exception.DNSException, EOFError):
+    except (EOFError, ValueError):
         return Outcome.NONSENSE
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import dns.name
 
+from wixsend.errors import Drifted
 from wixsend.events import (
     Accepted,
     Agreed,
@@ -27,6 +28,7 @@ from wixsend.events import (
     Reopened,
     Stopped,
     Stumbled,
+    Undoing,
     Undone,
     Visible,
     Withdrawn,
@@ -99,11 +101,12 @@ EFFECTS: Mapping[Stage, Effect] = {
 
 _ANYWHERE: Mapping[type[Event], Stage | None] = {
     Stopped: Stage.STOPPED,
+    Undoing: None,
     Undone: Stage.UNDONE,
     Reopened: Stage.ASKING,
     Stumbled: None,
 }
-_ENDED: Mapping[type[Event], Stage | None] = {Reopened: Stage.ASKING, Undone: Stage.UNDONE}
+_ENDED: Mapping[type[Event], Stage | None] = {Reopened: Stage.ASKING, Undoing: None, Undone: Stage.UNDONE}
 _ASKED: Mapping[type[Event], Stage | None] = {
     WixGenerating: Stage.GENERATING,
     WixWants: Stage.LOCATING,
@@ -169,6 +172,11 @@ class Times:
     """How long passing failures in a row are borne afterwards."""
     plan_fresh: float = 5.0
     """A plan older than this is made again from a new read before it is written."""
+    zone_fresh: float = 0.5
+    """The same where a write replaces the whole zone: what others changed since the read would be lost."""
+    quiet: float = 5.0
+    """Where a write replaces the whole zone: from the start of a run to the read that the write is based on (at most the host's settle
+    time), so that what somebody changed before they started wixsend shows in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,9 @@ class Case:
 
     `due` is when the next effect may be performed, `why` says to a person what is waited for. `since` is the moment from which DNS
     and Wix are given their time. `written` is what we wrote and have not taken back; `intended` what was sent and is not confirmed
-    yet. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in a row, since `stumbling_since`, `conflicts`
+    yet, of which `doubted` was sent before the last write. `sent` are the changes of a write after which nobody has looked, `snapshot`
+    the journal's number of the zone before it. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in
+    a row, those that said how long to wait aside; `stumble` is the last of the row, `stumbling_since` when it began. `conflicts` counts
     edits that the host refused because the zone had changed.
     """
 
@@ -195,6 +205,9 @@ class Case:
     how: str = ""
     agreed: str = ""
     intended: tuple[Change, ...] = ()
+    doubted: tuple[Change, ...] = ()
+    sent: tuple[Change, ...] = ()
+    snapshot: int = 0
     written: tuple[Change, ...] = ()
     authenticated: bool = False
     warning: str = ""
@@ -236,7 +249,7 @@ def decide(case: Case, now: float, times: Times) -> Decision:
 def _worn_out(case: Case, now: float, times: Times) -> bool:
     if max(case.stumbles, case.conflicts) >= times.stumbles_early and case.stage in EARLY:
         return True
-    if case.stumbles and now - case.stumbling_since >= times.stumbling:
+    if case.stumble is not None and now - case.stumbling_since >= times.stumbling:
         return True
     return bool(case.since) and case.stage not in EARLY and now - case.since >= times.give_up
 
@@ -247,7 +260,7 @@ def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
         return case
     stage = NEXT[case.stage][type(event)] or case.stage
     waits = case.waits + 1 if stage is case.stage else 0
-    moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, stumbles=0)
+    moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, stumbles=0, stumble=None)
     if type(event) in _RESTARTS:
         moved = replace(moved, since=at)
     return _folded(moved, case, event, at, times)
@@ -281,18 +294,21 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
             agreed = before.agreed if before.agreed == digest else ""
             return replace(moved, kept=kept, agreed=agreed)
         case NothingToWrite(kept):
-            return replace(moved, kept=kept, written=merged(before.written, before.intended), intended=(), conflicts=0)
+            return replace(_seen(moved, before), kept=kept)
         case Agreed(digest):
             return replace(moved, agreed=digest)
-        case Intended(changes):
-            return replace(moved, intended=merged(before.intended, changes))
-        case Withdrawn(why, conflict):
-            wait = min(times.stumble_first * 2**before.conflicts, times.stumble_most) if conflict else 0.0
-            return replace(moved, due=at + wait, why=why, intended=(), conflicts=before.conflicts + conflict)
+        case Intended(changes, snapshot):
+            intended = merged(before.intended, changes)
+            return replace(moved, intended=intended, doubted=before.intended, sent=changes, snapshot=snapshot)
+        case Withdrawn(why, conflict=False):
+            return replace(moved, why=why)
+        case Withdrawn(why):
+            wait = min(times.stumble_first * 2**before.conflicts, times.stumble_most)
+            return replace(moved, due=at + wait, why=why, intended=before.doubted, sent=(), conflicts=before.conflicts + 1)
         case WriteUnknown(why, settle):
             return replace(moved, due=at + settle, why=why)
         case Wrote():
-            return replace(moved, written=merged(before.written, before.intended), intended=(), conflicts=0)
+            return _seen(moved, before)
         case Hidden(why, wait):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why}")
@@ -312,17 +328,26 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
                 why=happened,
                 waits=before.waits,
                 stumbles=before.stumbles + (retry_after is None),
-                stumbling_since=before.stumbling_since if before.stumbles else at,
+                stumbling_since=before.stumbling_since if before.stumble is not None else at,
                 stumble=event,
             )
-        case Stopped():
-            return replace(moved, stop=event, why=event.happened)
+        case Stopped(error, happened=happened):
+            # What a zone lost is told once: the next run goes on.
+            return replace(moved, stop=event, why=happened, sent=() if error == Drifted.code else before.sent)
         case Reopened():
             return replace(moved, tries=0, conflicts=0, stop=None, warning="")
+        case Undoing(changes, snapshot):
+            return replace(moved, sent=changes, snapshot=snapshot)
         case Undone():
-            return replace(moved, written=(), intended=(), agreed="", stop=None, why="what wixsend had written was taken back")
+            taken_back = "what wixsend had written was taken back"
+            return replace(moved, written=(), intended=(), doubted=(), sent=(), agreed="", stop=None, why=taken_back)
         case _:
             return moved
+
+
+def _seen(moved: Case, before: Case) -> Case:
+    """Whatever was sent is there: somebody looked."""
+    return replace(moved, written=merged(before.written, before.intended), intended=(), doubted=(), sent=(), conflicts=0)
 
 
 def _not_yet(case: Case, why: str) -> str:

@@ -19,15 +19,20 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from wixsend.errors import Busy, JournalError, JournalNewer
-from wixsend.events import Event, from_json, to_json
+from wixsend.events import Event, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_record, to_json
 from wixsend.flow import Case, Stage, Times, evolve
+from wixsend.folder import private_folder
 from wixsend.names import Name, text
-from wixsend.records import WHOLE, Record, Snapshot, Zone
+from wixsend.records import WHOLE, Snapshot, Zone
+from wixsend.redact import LONGEST, visible
 
 __all__ = ["SCHEMA_VERSION", "Backup", "Entry", "Happened", "Journal"]
 
 SCHEMA_VERSION = 1
 """The version of the tables below. A journal with a greater one was written by a newer wixsend, and is left alone."""
+
+_TOUCHING = tuple(kind.code for kind in (Intended, WriteUnknown, Wrote, Undoing, Undone))
+"""Events after which a host may still show an older zone for a while."""
 
 _tables = sa.MetaData()
 _about = sa.Table("about", _tables, sa.Column("key", sa.String(40), primary_key=True), sa.Column("value", sa.String(200), nullable=False))
@@ -109,17 +114,21 @@ class Journal:
     def __init__(self, url: str, folder: Path, times: Times | None = None) -> None:
         self._times = times or Times()
         self._folder = folder
-        self._where = sa.engine.make_url(url).render_as_string(hide_password=True)
+        parsed = _parsed(url)
+        self._where = parsed.render_as_string(hide_password=True)
+        path = parsed.database if parsed.get_backend_name() == "sqlite" else None
+        private_folder(folder)
+        if path and path != ":memory:":
+            private_folder(Path(path).parent)
         with self._speaking():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = sa.engine.make_url(url).database if url.startswith("sqlite") else None
-            if path and path != ":memory:" and not Path(path).exists():
-                Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._engine = sa.create_engine(url, connect_args={"timeout": 10} if path else {})
+            if path and path != ":memory:":
+                _make_private(path)
+            self._engine = sa.create_engine(parsed, connect_args={"timeout": 10} if path else {})
             if path:
                 sa.event.listen(self._engine, "connect", _make_durable)
-            self._check_version()
+            # Of two processes that find no tables, one makes them and the other waits.
+            with FileLock(folder / "journal.lock", timeout=10, mode=0o600):
+                self._check_version()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -153,9 +162,24 @@ class Journal:
         """The cases of this domain, on whatever site."""
         return self.entries(_cases.c.domain == text(domain))
 
+    def in_zone(self, apex: Name) -> Sequence[Entry]:
+        """The cases whose records are in this zone."""
+        return self.entries(_cases.c.apex == text(apex))
+
     def neighbours(self, entry: Entry, apex: Name) -> Sequence[Entry]:
         """The other cases whose records are in the same zone."""
-        return self.entries(_cases.c.apex == text(apex), _cases.c.id != entry.id)
+        return [other for other in self.in_zone(apex) if other.id != entry.id]
+
+    def touched(self, apex: Name) -> float:
+        """When we last sent an edit of this zone, or heard what became of one, in seconds since the epoch; 0.0 for never."""
+        kept = sa.select(sa.func.max(_snapshots.c.at)).where(_snapshots.c.apex == text(apex))
+        heard = (
+            sa.select(sa.func.max(_events.c.at))
+            .join(_cases, _cases.c.id == _events.c.case_id)
+            .where(_cases.c.apex == text(apex), _events.c.code.in_(_TOUCHING))
+        )
+        with self._speaking(), self._engine.connect() as connection:
+            return max(connection.execute(query).scalar() or 0.0 for query in (kept, heard))
 
     def history(self, entry: Entry) -> Sequence[Happened]:
         """Everything that happened to a case, oldest first."""
@@ -193,16 +217,23 @@ class Journal:
             key = connection.execute(sa.insert(_snapshots).values(row)).inserted_primary_key
         return int(key[0]) if key else 0
 
+    def backup(self, number: int) -> Backup | None:
+        """The zone that was put away under this number."""
+        return next(iter(self._backups(_snapshots.c.id == number)), None)
+
     def backups(self, apex: Name | None = None) -> Sequence[Backup]:
         """The zones that were put away, of one apex or of all, oldest first."""
-        query = sa.select(_snapshots).order_by(_snapshots.c.id)
-        if apex is not None:
-            query = query.where(_snapshots.c.apex == text(apex))
+        return self._backups(sa.true() if apex is None else _snapshots.c.apex == text(apex))
+
+    def _backups(self, *where: sa.ColumnElement[bool]) -> Sequence[Backup]:
+        query = sa.select(_snapshots).where(*where).order_by(_snapshots.c.id)
         with self._speaking(), self._engine.connect() as connection:
             rows = connection.execute(query).all()
         try:
-            return [Backup(row.id, row.case_id, row.at, row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows]
-        except (ValueError, TypeError, KeyError, dns.exception.DNSException) as wrong:
+            return [
+                Backup(row.id, row.case_id, _moment(row.at), row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows
+            ]
+        except _DAMAGED as wrong:
             raise self._unreadable(wrong) from wrong
 
     @contextmanager
@@ -211,7 +242,7 @@ class Journal:
 
         Raises `Busy` at once when another process holds it; `whose` says to a person what it is.
         """
-        name = "".join(c if c.isalnum() or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
+        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
         with self._speaking():
             held = FileLock(self._folder / f"{name}.lock", timeout=0, mode=0o600)
             try:
@@ -227,17 +258,21 @@ class Journal:
         case, history = Case(), self._history(connection, row.id)
         for happened in history:
             case = evolve(case, happened.event, happened.at, self._times)
-        return Entry(row.id, row.site, dns.name.from_text(row.domain), len(history), case)
+        try:
+            return Entry(row.id, row.site, dns.name.from_text(row.domain), len(history), case)
+        except _DAMAGED as wrong:
+            raise self._unreadable(wrong) from wrong
 
     def _history(self, connection: sa.Connection, case_id: int) -> Sequence[Happened]:
         rows = connection.execute(sa.select(_events).where(_events.c.case_id == case_id).order_by(_events.c.seq)).all()
         try:
-            return [Happened(row.at, from_json(row.code, row.version, row.payload)) for row in rows]
-        except ValueError as wrong:
+            return [Happened(_moment(row.at), from_json(row.code, row.version, row.payload)) for row in rows]
+        except _DAMAGED as wrong:
             raise self._unreadable(wrong) from wrong
 
     def _unreadable(self, wrong: Exception) -> JournalError:
-        return JournalError(f"the journal {self._where} cannot be read: {wrong}", "Update wixsend, or restore the file from a copy.")
+        said = visible(str(wrong))[:LONGEST]
+        return JournalError(f"the journal {self._where} cannot be read: {said}", "Update wixsend, or restore the file from a copy.")
 
     def _check_version(self) -> None:
         with self._engine.begin() as connection:
@@ -258,7 +293,7 @@ class Journal:
         """The database's and the file system's failures as ours, with what to do."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, OSError) as wrong:
+        except (sa.exc.SQLAlchemyError, Timeout, OSError, ImportError) as wrong:
             cause = str(getattr(wrong, "orig", None) or wrong)
             next_step = next((step for word, step in _NEXT_STEPS if word in cause.lower()), _NEXT_STEPS[-1][1])
             raise JournalError(f"the journal {self._where} failed: {cause}", next_step) from wrong
@@ -270,12 +305,42 @@ _NEXT_STEPS = (
     ("read-only", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
     ("permission", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
     ("unable to open", "It cannot be opened: check its permissions, or name another place: --state FOLDER"),
+    ("no module named", "Install the database's driver, for example: pip install 'psycopg[binary]'"),
     ("full", "Make room on the disk, and run the command again: it goes on where it was."),
     ("no space", "Make room on the disk, and run the command again: it goes on where it was."),
     ("not a database", "The file is something else, or damaged: move it away, or name another place: --state FOLDER"),
     ("malformed", "The file is damaged: restore it from a copy, or move it away; DNS and Wix tell what was done."),
     ("", "Nothing is lost: what was done before is in it. Mend this, and run the command again."),
 )
+
+
+_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException)
+"""What reading a row raises that nobody of ours wrote."""
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.engine.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):  # not chained: the cause shows the URL, and the password in it
+        raise JournalError(
+            "the URL of the journal's database is no database URL", "Write [state] database as postgresql+psycopg://USER@HOST/NAME."
+        ) from None
+
+
+def _make_private(path: str) -> None:
+    """Make the database's file, or close one that others can read. SQLite gives the files beside it the same permissions."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.name == "posix" and Path(path).stat().st_mode & 0o077:
+            Path(path).chmod(0o600)
+
+
+def _moment(at: object) -> float:
+    """Seconds since the epoch, between the years 1 and 9999; `ValueError` for what no clock says."""
+    if isinstance(at, int | float) and 0 <= at < 253402300800:
+        return float(at)
+    raise ValueError(f"{at!r} is no moment")
 
 
 def _make_durable(connection: Any, _record: object) -> None:
@@ -303,14 +368,16 @@ def _snapshot_to_json(snapshot: Snapshot) -> str:
             "records": [
                 {"owner": r.owner.to_text(), "type": r.rtype, "rdata": r.rdata, "ttl": r.ttl, "masked": r.masked} for r in snapshot.records
             ],
-        },
-        ensure_ascii=False,
+        }
     )
 
 
 def _snapshot_from_json(payload: str) -> Snapshot:
     kept = json.loads(payload)
-    zone = kept["zone"]
+    zone, baggage, total = kept["zone"], kept["baggage"], kept["total"]
+    texts = (zone["ref"], zone["account"], *baggage, *baggage.values())
+    if not all(isinstance(each, str) for each in texts) or not (total is None or type(total) is int):
+        raise ValueError("a backup is not what it must be")
     return Snapshot(
         zone=Zone(
             dns.name.from_text(zone["apex"]),
@@ -318,8 +385,8 @@ def _snapshot_from_json(payload: str) -> Snapshot:
             zone["account"],
             tuple(dns.name.from_text(name) for name in zone["name_servers"]),
         ),
-        records=tuple(Record(dns.name.from_text(r["owner"]), r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
+        records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
         covers=WHOLE if kept["covers"] == "whole" else frozenset(dns.name.from_text(name) for name in kept["covers"]),
-        baggage=kept["baggage"],
-        total=kept["total"],
+        baggage=baggage,
+        total=total,
     )

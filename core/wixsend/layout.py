@@ -38,7 +38,10 @@ _SGR: Mapping[str, str] = {"": "", "good": "32", "bad": "31", "warn": "33", "qui
 
 
 def render(blocks: Iterable[Block], width: int | None, colour: bool, clean: Callable[[str], str]) -> str:
-    """The blocks as text, each line ended by a newline. `width` in columns, `None` for a pipe; every text goes through `clean`."""
+    """The blocks as text, each line ended by a newline. `width` in columns, `None` for a pipe.
+
+    Every text goes through `clean`, which makes it one line.
+    """
     lines: list[str] = []
     for block in blocks:
         lines.extend(_line(block, width, colour, clean) if isinstance(block, Styled) else _table(block, width, colour, clean))

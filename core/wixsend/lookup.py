@@ -85,12 +85,11 @@ class Dns:
         self._asking: dict[_Question, asyncio.Task[tuple[Seen | None, Reply]]] = {}
 
     async def close(self) -> None:
-        """Forget the way to every zone, and close what is open."""
+        """Forget the way to every zone. Nothing is kept open between questions."""
         self._cuts.clear()
         self._hosts.clear()
         for asking in self._asking.values():
             asking.cancel()
-        await self._exchange.close()
 
     @property
     def queries(self) -> Counter[str]:
@@ -200,7 +199,7 @@ class Dns:
         resolvers = self.settings.resolvers if ask_resolvers else ()
         proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
         if proof.at_authoritative and resolvers:
-            seen += await asyncio.gather(*(self._see_by_resolver(address, want) for want in wanted for address in resolvers))
+            seen += await asyncio.gather(*(self._exchange.resolver_shows(address, want) for want in wanted for address in resolvers))
             proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
         return proof
 
@@ -208,7 +207,7 @@ class Dns:
         """Each record at each server of its zone, at each address."""
         return await asyncio.gather(
             *(
-                self._see(server, address, zone, want.owner, want.rtype)
+                self._exchange.authority_shows(server, address, zone, want)
                 for want, zone, servers in asks
                 for server, address in self._every(servers)
             )
@@ -388,9 +387,6 @@ class Dns:
 
     async def _see(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> Seen:
         return (await self._exchange.authority(server, address, zone, name, rtype))[0]
-
-    async def _see_by_resolver(self, address: str, want: Record) -> Seen:
-        return (await self._exchange.resolver(address, want.owner, want.rtype))[0]
 
 
 def _is_registry(apex: Name) -> bool:

@@ -6,6 +6,7 @@ typed (`parse_sending_domain`), and text that a vendor sent (`absolute`). Words 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import dns.exception
@@ -41,6 +42,9 @@ PUBLIC_MAILBOX_DOMAINS: frozenset[str] = frozenset(
 )
 """Domains whose mailboxes belong to the public: Wix sends for them from a domain of its own, so there is nothing to authenticate."""
 
+_LONGEST = 1100
+"""Characters of a name with all of its 255 octets escaped, and some: what is longer is no name, and is not looked at."""
+
 _LABEL = re.compile(rb"\A(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 
 
@@ -62,6 +66,7 @@ class SendingDomain:
         return self.name.to_unicode(omit_final_dot=True, idna_codec=dns.name.IDNA_2008_Practical)
 
 
+@lru_cache(maxsize=16384)
 def text(name: Name) -> str:
     """The name in lower case without the final dot; the root is `.`."""
     return "." if name == dns.name.root else name.canonicalize().to_text(omit_final_dot=True)
@@ -75,6 +80,8 @@ def absolute(written: str, origin: Name = dns.name.root) -> Name:
     """
     if written in ("", "@"):
         return origin
+    if len(written) > _LONGEST:
+        raise ValueError(f"a text of {len(written)} characters is not a domain name")
     try:
         return dns.name.from_text(written, origin, idna_codec=dns.name.IDNA_2008_Practical)
     except (
@@ -131,6 +138,8 @@ def parse_sending_domain(written: str) -> SendingDomain:
     given = written.strip()
     if any(ord(character) < 32 or ord(character) == 127 for character in given):
         raise BadDomain("the domain contains control characters", "Type it anew, without copying it from elsewhere.")
+    if len(given) > _LONGEST:
+        raise BadDomain(f"a text of {len(given)} characters is no domain", "Give a domain such as example.com.")
     host, remark = given, ""
     if "://" in given or "/" in given:
         try:

@@ -13,7 +13,22 @@ from typing import Literal
 from wixsend.names import Name, ancestors, text, wildcards_over
 from wixsend.records import WHOLE, Record, Snapshot, multiset
 
-__all__ = ["Change", "Dmarc", "DmarcAbove", "Drift", "Edit", "Line", "Mark", "Plan", "Wanted", "drift", "plan", "plan_restore", "plan_undo"]
+__all__ = [
+    "Change",
+    "Dmarc",
+    "DmarcAbove",
+    "Drift",
+    "Edit",
+    "Line",
+    "Mark",
+    "Plan",
+    "Wanted",
+    "drift",
+    "edit_sent",
+    "plan",
+    "plan_restore",
+    "plan_undo",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +305,11 @@ def plan_restore(before: Snapshot, lost: Iterable[Record]) -> Plan:
             lines.append(Line(Mark.CREATE, record, "put back"))
     edit = Edit(before, tuple(Change(owner, add=tuple(records)) for owner, records in adds.items()))
     return Plan(edit, tuple(lines), _untouched(edit, ()))
+
+
+def edit_sent(before: Snapshot, changes: Iterable[Change]) -> Edit:
+    """An edit that was sent, from what the journal kept of it: to see what it did, never to send it again (its records have no `ref`)."""
+    return Edit(before, tuple(changes))
 
 
 @dataclass(frozen=True, slots=True)

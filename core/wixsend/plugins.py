@@ -15,6 +15,7 @@ from wixsend import hookspecs
 from wixsend.errors import PluginBroken, PluginMissing
 from wixsend.names import Name, absolute, matches_suffix
 from wixsend.provider import ProviderPlugin
+from wixsend.redact import LONGEST, visible
 
 if TYPE_CHECKING:
     from wixsend.testing.fakes import FakeHost
@@ -152,12 +153,23 @@ def _fault(plugin: Any, name: str) -> str:
         return f"its hook wixsend_provider yields a {type(plugin).__name__}, not a ProviderPlugin"
     if plugin.name != name:
         return f"it calls itself {plugin.name!r}, and its entry point says {name!r}: the two must be equal"
+    strange = [told for told in _texts(plugin) if not (isinstance(told, str) and told.isprintable())]
+    if strange:
+        return f"what it says of itself is no printable line of text: {visible(repr(strange[0]))[:LONGEST]}"
     try:
         for suffix in plugin.name_servers:
             absolute(suffix)
     except ValueError as wrong:
         return f"a suffix of its name servers is unusable: {wrong}"
     return ""
+
+
+def _texts(plugin: ProviderPlugin) -> Iterator[object]:
+    """Everything of a plugin that is shown to a person."""
+    yield from (plugin.name, plugin.label, plugin.base_url, plugin.permissions, plugin.proven, *plugin.name_servers)
+    yield from (*plugin.environments, *plugin.environments.values())
+    for each in plugin.credentials:
+        yield from (each.name, each.env, each.help, each.where)
 
 
 def _broken(claim: _Claim, fault: str) -> PluginBroken:
@@ -169,7 +181,7 @@ def _broken(claim: _Claim, fault: str) -> PluginBroken:
 
 
 def _said(cause: BaseException) -> str:
-    return f"{type(cause).__name__}: {cause}"
+    return visible(f"{type(cause).__name__}: {cause}")[:LONGEST]
 
 
 def _claims() -> Iterator[_Claim]:
@@ -194,4 +206,4 @@ def _claims() -> Iterator[_Claim]:
 def _identity(distribution: Distribution) -> tuple[str, str]:
     """Name (normalised) and version; a broken dist-info without a name is known by its folder."""
     name: str | None = distribution.metadata["Name"]
-    return (name or str(distribution)).lower().replace("_", "-"), distribution.metadata["Version"] or ""
+    return visible(name or str(distribution)).lower().replace("_", "-"), visible(distribution.metadata["Version"] or "")

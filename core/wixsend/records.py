@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Final, Literal
 
 import dns.exception
@@ -47,6 +48,12 @@ def _octets(character: str) -> str:
     return "".join(f"\\{octet:03d}" for octet in character.encode(errors="surrogatepass"))
 
 
+@lru_cache(maxsize=8192)
+def _name(written: str) -> Name:
+    """The name in rdata. Remembered: thousands of zones point to the same servers, and each target is asked for more than once."""
+    return dns.name.from_text(written, dns.name.root)
+
+
 def _canonical(rtype: str, rdata: str) -> str:
     """Rdata for comparison: the name inside it, if any, in lower case with its final dot; everything else as it is."""
     place = _RDATA_NAMES.get(rtype)
@@ -56,7 +63,7 @@ def _canonical(rtype: str, rdata: str) -> str:
     if len(fields) != place + 1:
         return rdata
     try:
-        fields[place] = text(dns.name.from_text(fields[place], dns.name.root))
+        fields[place] = text(_name(fields[place]))
     except (dns.exception.DNSException, UnicodeError):
         return rdata
     return " ".join(fields)
@@ -67,8 +74,9 @@ class Record:
     """One resource record as a host holds it.
 
     `owner` is absolute. `rtype` is upper case (vendors' own types such as `URL` keep their name). `rdata` is in presentation
-    form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host choose. `masked`: stored, but the world is shown
-    something else (a proxied or flattened CNAME). `ref` is the vendor's id or whole row, never compared, handed back verbatim.
+    form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host
+    choose. `masked`: stored, but the world is shown something else (a proxied or flattened CNAME). `ref` is the vendor's id or
+    whole row, never compared, handed back verbatim.
 
     Two records are equal when owner, type and rdata are, case and final dots of names aside; TTL, `masked` and `ref` take no part.
     """
@@ -101,7 +109,7 @@ class Record:
         """The name that a CNAME, DNAME, NS or PTR points to. Raises `ValueError` for other types."""
         if _RDATA_NAMES.get(self.rtype) != 0:
             raise ValueError(f"a {self.rtype} record has no target")
-        return dns.name.from_text(self.rdata, dns.name.root)
+        return _name(self.rdata)
 
 
 class _Whole(Enum):

@@ -56,6 +56,10 @@ class Redactor:
             self._known |= dict.fromkeys(_forms(value), name)
         return value
 
+    def holds(self, text: str) -> bool:
+        """True when a known secret is in the text."""
+        return any(value in text for value in self._known)
+
     def clean(self, text: str) -> str:
         """The text with every known secret replaced, longest first, and everything but line breaks and tabs made visible."""
         for value in sorted(self._known, key=len, reverse=True):
@@ -65,6 +69,10 @@ class Redactor:
     def line(self, text: str) -> str:
         """`clean`, as one line: what comes from elsewhere cannot begin a line that looks like one of ours."""
         return re.sub(r"\s*[\n\t]\s*", " ", self.clean(text))
+
+    def told(self, text: str) -> str:
+        """`clean`, for a message of ours that may have several lines: those after the first are set in, so that none looks like another."""
+        return re.sub(r"\n(?! {4})\s*", "\n    ", self.clean(text))
 
     def said(self, text: str, longest: int = LONGEST) -> str:
         """Somebody else's words as a message of ours may quote them: cleaned, in one line, at most `longest` characters."""
@@ -101,7 +109,7 @@ class _Handler(logging.StreamHandler[IO[str]]):
         self.setFormatter(logging.Formatter("%(name)s %(levelname)s: %(message)s"))
 
     def format(self, record: logging.LogRecord) -> str:
-        return re.sub(r"\n(?!  )", "\n  ", self._redactor.clean(super().format(record)))
+        return self._redactor.told(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Nothing."""

@@ -40,17 +40,27 @@ dev = ["wixsend[sandbox]", "pytest>=8.3", "pytest-asyncio>=1"]
 
 [tool.hatch.build.targets.wheel]
 packages = ["{module}"]
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+addopts = ["-q"]
+filterwarnings = ["error"]
+asyncio_default_fixture_loop_scope = "function"
 """
 
 _README = """\
 # wixsend-{name}
 
 {label} as a DNS host for wixsend. This text, and all of the code, is where you start from: a made-up API and a plugin that speaks it.
+The tutorial (`docs/tutorial.md` of wixsend) goes from here to a plugin for a real host.
 
 ```
 uv run pytest                # the conformance kit against the fake in {module}/sandbox.py
 uv run wixsend providers     # {name} is in the list
+uv run wixsend demo          # the whole job, at your host's fake
 ```
+
+To work against a checkout of wixsend: `uv add --editable PATH-TO-THE-CHECKOUT`.
 
 1. `{module}/sandbox.py`: describe {label}'s API as it is, bad habits included, and make the fake behave so.
 2. `{module}/adapter.py`: the three answers (`zone`, `read`, `write`) and the table of errors.
@@ -124,6 +134,8 @@ def _contents(name: str, label: str) -> Mapping[str, str]:
     init = renamed("__init__.py").split('"""\n', 1)[1]
     return {
         "pyproject.toml": _PYPROJECT.format_map(known),
+        ".python-version": "3.12\n",
+        ".gitignore": "__pycache__/\n.venv/\ndist/\n",
         "README.md": _README.format_map(known),
         f"{module}/__init__.py": _INIT.format_map(known) + init,
         **{f"{module}/{file}": renamed(file) for file in _SOURCES},

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 import dns.name
@@ -22,6 +23,10 @@ __all__ = ["KNOWN_TARGETS", "WixDomain", "WixStatus", "wanted_records", "wix_dom
 KNOWN_TARGETS: frozenset[Name] = frozenset({absolute("ascendbywix.com"), absolute("wixemails.com")})
 """Suffixes that the targets of Wix's records were seen to have (facts: public DNS inventories)."""
 
+_MOST_RECORDS = 50
+"""Wix wants five. Every one is read in several ways, so that the number has to end somewhere."""
+
+_LONGEST = 1100
 _ID = re.compile(r"\A[A-Za-z0-9_-]{1,64}\Z")
 _LABEL = re.compile(rb"\A[A-Za-z0-9_-]{1,63}\Z")
 _REPORT = "Nothing was written. Compare with the records that the Wix dashboard shows for this domain, and report the difference."
@@ -76,6 +81,9 @@ def wanted_records(domain: Name, rows: Any) -> tuple[Record, ...]:
     """
     if not isinstance(rows, Iterable) or isinstance(rows, str | Mapping):
         raise ValueError("dnsRecords is no list")
+    rows = [*islice(rows, _MOST_RECORDS + 1)]
+    if len(rows) > _MOST_RECORDS:
+        raise WixAnswerRefused(f"Wix asks for more than {_MOST_RECORDS} records for {text(domain)}", _REPORT)
     domain = domain.canonicalize()
     wanted: dict[Name, Record] = {}
     for row in rows:
@@ -161,4 +169,6 @@ def _string(row: Mapping[Any, Any], key: str, *, empty: bool = False) -> str:
     found = row.get(key)
     if not isinstance(found, str) or not (found or empty):
         raise ValueError(f"{key} is missing or no text")
+    if len(found) > _LONGEST:
+        raise ValueError(f"{key} has {len(found)} characters")
     return found

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from platformdirs import user_state_path
 
@@ -171,7 +171,8 @@ class Session:
         from wixsend.exchange import DnsSettings
         from wixsend.lookup import Dns
 
-        return Dns(DnsSettings(**self.config.settings.dns.model_dump(exclude_none=True)))
+        manners = {name: self._http[name] for name in ("ca_file", "proxy") if name in self._http}
+        return Dns(DnsSettings(**(manners | self.config.settings.dns.model_dump(exclude_none=True))))
 
     @cached_property
     def journal(self) -> "Journal":
@@ -223,11 +224,12 @@ class Session:
         if path[0] not in ("state", "http"):
             return self._secrets.value(path[-1], written, secret=secret)
         value = self._secrets.value(path[-1], written, secret=False)
-        password = urlsplit(value).password
-        if password:
+        passwords = _passwords(value)
+        for password in passwords:
             self.redactor.learn(f"{path[-1]} password", password)
-            if value == setting.value:
-                self._secrets.refuse_plain(path[-1], written)
+            self.redactor.learn(f"{path[-1]} password", unquote(password))
+        if passwords and value == setting.value:
+            self._secrets.refuse_plain(path[-1], written)
         return value
 
     def _account_tables(self) -> dict[str, dict[str, Written]]:
@@ -236,6 +238,19 @@ class Session:
             if path[0] == "accounts":
                 tables[path[1]][path[2]] = _written(setting)
         return tables
+
+
+def _passwords(url: str) -> list[str]:
+    """The passwords in a URL: beside the user's name, and among the arguments that a database takes. All of what is no URL may be one."""
+    try:
+        parts = urlsplit(url)
+        if not parts.scheme:
+            return [url]
+        arguments = parse_qsl(parts.query, keep_blank_values=True)
+        found = [parts.password, *(value for name, value in arguments if "password" in name.lower())]
+    except ValueError:
+        return [url]
+    return [password for password in found if password]
 
 
 def _written(setting: Setting) -> Written:

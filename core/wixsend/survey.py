@@ -1,7 +1,8 @@
 """Floor 5. Read a zone, plan, and judge the plan: the eyes of the road from an order to a zone. Nothing here writes.
 
-What the pure floors need to know is gathered here: the host's answer, what the authoritative servers say where the host's API is
-silent, and what other cases of the journal need.
+What the pure floors need to know is gathered here: what the authoritative servers say where the host's API is silent, what other cases
+of the journal need, and then, last, so that as little as possible can happen before a write, the host's answer. A read that a write is to
+be based on is made when it can be believed: see `Surveyor._base`.
 """
 
 import asyncio
@@ -9,17 +10,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from wixsend import apply
 from wixsend.errors import DnsUnreachable, Refused
-from wixsend.flow import Stage, merged
+from wixsend.flow import Stage, Times, merged
 from wixsend.guard import Claim, Evidence, Objection, guard
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
 from wixsend.names import Name, SendingDomain, absolute, ancestors, text, wildcards_over
-from wixsend.plan import Dmarc, DmarcAbove, Plan, Wanted, plan, plan_restore, plan_undo
-from wixsend.records import WHOLE, Granularity, Record, Snapshot
+from wixsend.plan import Dmarc, DmarcAbove, Edit, Plan, Wanted, drift, edit_sent, plan, plan_restore, plan_undo
+from wixsend.records import Granularity, Record, Snapshot
 from wixsend.verdict import Delegation
 
-__all__ = ["Approve", "Order", "Surveyor", "objected"]
+__all__ = ["Approve", "Order", "Sent", "Surveyor", "objected"]
 
 _COMMON_SRV = tuple(
     """
@@ -60,57 +62,143 @@ def objected(objections: Sequence[Objection]) -> Refused:
     return Refused(f"nothing was written: {found}", ways)
 
 
-class Surveyor:
-    """Plans and judges for one order."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An edit that was sent and not looked at since, and the journal's number of the zone before it."""
 
-    def __init__(self, order: Order, outside: Outside, journal: Journal) -> None:
+    edit: Edit
+    backup: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What DNS told about the zone before it was read: zone cuts and DNAMEs, usual SRV records (`None`: not known), an inherited policy."""
+
+    cuts: tuple[Name, ...]
+    srv: tuple[Record, ...] | None
+    above: DmarcAbove | None = None
+
+
+class Surveyor:
+    """Plans and judges for one order. What it plans may be written, unless it is made with `writes=False`."""
+
+    def __init__(self, order: Order, outside: Outside, journal: Journal, times: Times | None = None, *, writes: bool = True) -> None:
         self._order = order
         self._outside = outside
         self._journal = journal
+        self._times = times or Times()
+        self._writes = writes
+        self._began = outside.now()
 
     async def survey(self, entry: Entry | None, located: Located, wanted: tuple[Record, ...]) -> tuple[Plan, tuple[Objection, ...]]:
-        """Read the zone, plan, and judge the plan."""
-        snapshot = await self._read(located, wanted)
+        """Read the zone, plan, and judge the plan. Raises what `apply.look_again` raises about an earlier edit of the case."""
         domain = self._order.domain.name
         owner = absolute("_dmarc", domain)
-        above = None
-        if any(record.owner == owner for record in wanted) and not snapshot.at(owner):
-            above = await self._dmarc_above(located.delegation)
+        told = await self._ask_dns(located, wanted, policy=any(record.owner == owner for record in wanted))
+        snapshot = await self._read(located, wanted, entry, self.sent(entry, located))
+        above = told.above if not snapshot.at(owner) else None
         made = plan(snapshot, Wanted(wanted, owner, self._order.dmarc, above, self._order.replace))
         replace = self._order.replace | ({owner} if self._order.dmarc == "replace" else set())
-        return made, await self._judge(entry, located, made, frozenset(wanted), replace)
+        return made, self._judge(entry, located, made, told, frozenset(wanted), replace)
 
     async def survey_undo(self, entry: Entry, located: Located) -> tuple[Plan, tuple[Objection, ...]]:
-        """Read the zone, plan the undo, and judge it."""
+        """Read the zone, plan the undo, and judge it. Raises as `survey` does."""
         changes = merged(entry.case.written, entry.case.intended)
         ours = tuple(record for change in changes for record in change.add)
-        snapshot = await self._read(located, tuple(record for change in changes for record in (*change.add, *change.remove)))
+        concerned = tuple(record for change in changes for record in (*change.add, *change.remove))
+        told = await self._ask_dns(located, concerned)
+        snapshot = await self._read(located, concerned, entry, self.sent(entry, located))
         needed = [claim.record for claim in self._claims(entry, located.delegation.apex)]
         made = plan_undo(snapshot, changes, [record for record in ours if record in needed])
-        return made, await self._judge(entry, located, made, frozenset(), frozenset())
+        return made, self._judge(entry, located, made, told)
 
-    async def survey_restore(self, located: Located, lost: Sequence[Record]) -> tuple[Plan, tuple[Objection, ...]]:
-        """Read the zone, plan to put these records back, and judge it."""
-        made = plan_restore(await self._read(located, tuple(lost)), lost)
-        return made, await self._judge(None, located, made, frozenset(), frozenset())
+    async def survey_restore(
+        self, located: Located, lost: Sequence[Record], sent: Sent | None = None
+    ) -> tuple[Plan, tuple[Objection, ...]]:
+        """Read the zone, plan to put these records back, and judge it. Raises as `survey` does, about the edit that was `sent`."""
+        told = await self._ask_dns(located, tuple(lost))
+        made = plan_restore(await self._read(located, tuple(lost), None, sent), lost)
+        return made, self._judge(None, located, made, told)
 
-    async def _read(self, located: Located, records: tuple[Record, ...]) -> Snapshot:
+    def sent(self, entry: Entry | None, located: Located) -> Sent | None:
+        """The edit of this case that was sent and not looked at since; `None` where it could not have touched anything else."""
+        if entry is None or not entry.case.sent or _granularity(located) is Granularity.RECORD:
+            return None
+        kept = self._journal.backup(entry.case.snapshot)
+        if kept is None or (kept.provider, kept.account, kept.snapshot.zone.apex) != (
+            located.provider,
+            located.account_name,
+            located.delegation.apex,
+        ):
+            return None
+        return Sent(edit_sent(kept.snapshot, entry.case.sent), kept.id)
+
+    # -- the host's answer ---------------------------------------------------------------------------------------------
+
+    async def _read(self, located: Located, records: tuple[Record, ...], entry: Entry | None, sent: Sent | None) -> Snapshot:
         """What the zone holds at the records' names, and wherever else the plan and the guard look."""
         assert located.adapter is not None and located.zone is not None
         apex = located.delegation.apex
         names = {record.owner for record in records}
         for owner in tuple(names):
             names |= {*ancestors(owner, apex), *wildcards_over(owner, apex)}
-        return await located.adapter.read(located.zone, frozenset(names))
+        if not self._writes:
+            return await located.adapter.read(located.zone, frozenset(names))
+        await self._settled(located, entry)
+        snapshot = await self._base(located, frozenset(names))
+        if sent is not None and drift(sent.edit, snapshot).harmed:
+            await apply.look_again(located.adapter, sent.edit, sent.backup, self._outside.sleep)
+            snapshot = await self._base(located, frozenset(names))
+        return snapshot
 
-    async def _judge(
-        self, entry: Entry | None, located: Located, made: Plan, wanted: frozenset[Record], replace: frozenset[Name]
+    async def _settled(self, located: Located, entry: Entry | None) -> None:
+        """Wait until the host's API shows what was done before: our own edit of unknown outcome, and, where a write replaces the whole
+        zone, every edit of ours, and whatever a person did before they started this run.
+        """
+        assert located.adapter is not None
+        settle, apex = located.adapter.plugin.settle, located.delegation.apex
+        whole = _granularity(located) is Granularity.ZONE
+        since = self._journal.touched(apex) + settle if whole or (entry is not None and entry.case.sent) else 0.0
+        begun = self._began + min(self._times.quiet, settle) if whole else 0.0
+        left = max(since, begun) - self._outside.now()
+        if left > 0:
+            await self._outside.sleep(min(left, settle))  # no longer than that, even where the clock went backwards
+
+    async def _base(self, located: Located, names: frozenset[Name]) -> Snapshot:
+        """A read for a write to be based on.
+
+        Of a zone that would be replaced as a whole, an old answer is a loss: one that the host's own count does not agree with, or
+        that lacks what we wrote, is asked for again after the settle time, with the count. The second answer is believed (the guard
+        still refuses fewer records than are counted).
+        """
+        adapter, zone = located.adapter, located.zone
+        assert adapter is not None and zone is not None
+        snapshot = await adapter.read(zone, names)
+        if _granularity(located) is not Granularity.ZONE or not self._looks_old(snapshot):
+            return snapshot
+        await self._outside.sleep(adapter.plugin.settle)
+        again = next((one for one in await adapter.zone(zone.apex) if one.ref == zone.ref), zone)
+        return await adapter.read(again, names)
+
+    def _looks_old(self, snapshot: Snapshot) -> bool:
+        counted = snapshot.zone.record_count
+        written = [change for entry in self._journal.in_zone(snapshot.zone.apex) for change in entry.case.written]
+        absent = any(record not in snapshot.records for change in written for record in change.add)
+        return absent or counted not in (None, len(snapshot.records))
+
+    # -- what the guard needs to know ----------------------------------------------------------------------------------
+
+    def _judge(
+        self,
+        entry: Entry | None,
+        located: Located,
+        made: Plan,
+        told: _Told,
+        wanted: frozenset[Record] = frozenset(),
+        replace: frozenset[Name] = frozenset(),
     ) -> tuple[Objection, ...]:
         assert located.adapter is not None
         plugin, delegation = located.adapter.plugin, located.delegation
-        apex = delegation.apex
-        owners = tuple(change.owner for change in made.edit.changes)
-        hides = plugin.granularity is Granularity.ZONE and bool(made.edit) and made.before.covers is WHOLE
         written = merged(entry.case.written, entry.case.intended) if entry else ()
         evidence = Evidence(
             domain=self._order.domain.name,
@@ -118,15 +206,22 @@ class Surveyor:
             delegated=frozenset(server.name for server in delegation.servers),
             hosts=located.hosts,
             host_named=bool(self._order.provider),
-            cuts=await self._cuts(delegation, owners),
-            seen=await self._common_srv(delegation) if hides else (),
-            claims=tuple(self._claims(entry, apex)),
+            cuts=told.cuts,
+            seen=told.srv,
+            claims=tuple(self._claims(entry, delegation.apex)),
             ours=frozenset(record for change in written for record in change.add),
             replace=replace,
             known_targets=self._order.known_targets,
             accepted=self._order.accept,
         )
         return guard(made, evidence, plugin.granularity, plugin.limits)
+
+    async def _ask_dns(self, located: Located, records: tuple[Record, ...], *, policy: bool = False) -> _Told:
+        """What DNS knows of the zone, asked before the host is; the inherited DMARC `policy` where it matters."""
+        delegation = located.delegation
+        cuts = await self._cuts(delegation, tuple(dict.fromkeys(record.owner for record in records)))
+        srv = await self._common_srv(delegation) if _granularity(located) is Granularity.ZONE else ()
+        return _Told(cuts, srv, await self._dmarc_above(delegation) if policy else None)
 
     async def _cuts(self, delegation: Delegation, owners: tuple[Name, ...]) -> tuple[Name, ...]:
         """Zone cuts and DNAMEs on the way to these names. Where DNS cannot be asked, the NS records that the host holds have to do."""
@@ -172,3 +267,8 @@ class Surveyor:
         foreign = [record for record in there if record not in asked]
         above = None if there else await self._dmarc_above(delegation)
         return tuple(asked) if foreign or above else ()
+
+
+def _granularity(located: Located) -> Granularity:
+    assert located.adapter is not None
+    return located.adapter.plugin.granularity

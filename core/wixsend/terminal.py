@@ -1,6 +1,7 @@
 """Floor 6. The streams of one command: results on stdout, progress and questions on stderr, and what a person at a terminal sees live.
 
-Everything that is printed is redacted here, and control characters that came from elsewhere are made visible.
+Everything that is printed is redacted here, control characters that came from elsewhere are made visible, and a block is one line,
+whatever is in it: nothing from elsewhere can forge a line of a plan or a question.
 """
 
 import json
@@ -13,7 +14,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from wixsend.errors import Interrupted
+from wixsend.errors import ConfigError, Interrupted
 from wixsend.layout import Block, Styled, clock, render, span
 from wixsend.names import SendingDomain, parse_sending_domain, text
 from wixsend.redact import Redactor
@@ -21,7 +22,7 @@ from wixsend.redact import Redactor
 if TYPE_CHECKING:
     from wixsend.engine import Update
 
-__all__ = ["Progress", "Terminal", "interrupted", "run"]
+__all__ = ["Progress", "Terminal", "cleaned_logs", "interrupted", "run"]
 
 
 _SIGPIPE = 128 + 13
@@ -68,7 +69,7 @@ class Terminal:
         """Ask on stderr; anything but a yes is a no. Raises `Interrupted` for Ctrl-C and SIGTERM, also inside a running event loop."""
         with _default_signals():
             try:
-                sys.stderr.write(self.redactor.clean(f"{question} [y/N] "))
+                sys.stderr.write(f"{self.redactor.line(question)} [y/N] ")
                 sys.stderr.flush()
                 answer = sys.stdin.readline()
             except KeyboardInterrupt:
@@ -80,7 +81,7 @@ class Terminal:
         """The blocks as they are printed to this stream."""
         terminal = stream.isatty()
         colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return render(blocks, shutil.get_terminal_size().columns if terminal else None, colour, self.redactor.clean)
+        return render(blocks, shutil.get_terminal_size().columns if terminal else None, colour, self.redactor.line)
 
     def _print(self, blocks: Sequence[Block], stream: IO[str]) -> None:
         _write(stream, self.rendered(blocks, stream))
@@ -89,7 +90,7 @@ class Terminal:
         if isinstance(value, str):
             return self.redactor.clean(value)
         if isinstance(value, dict):
-            return {key: self._cleaned(item) for key, item in value.items()}
+            return {self._cleaned(key): self._cleaned(item) for key, item in value.items()}
         return [self._cleaned(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -180,6 +181,38 @@ class Progress:
         if decision.until > time.time():
             lines.append(Styled(f"  next look in {span(decision.until - time.time())}, at {clock(decision.until, time.time())}", "quiet"))
         return Text.from_ansi(self._terminal.rendered(lines, sys.stderr).rstrip("\n"))
+
+
+@contextmanager
+def cleaned_logs(redactor: Redactor, level: str) -> Iterator[None]:
+    """Whatever libraries and plugins log, warn of, or fail with in a thread of their own goes to stderr cleaned, from `level` on.
+
+    Raises `ConfigError` for no level of logging's; the empty one is `warning`.
+    """
+    import logging
+    import threading
+
+    chosen = logging.getLevelNamesMapping().get((level or "warning").upper())
+    if chosen is None:
+        raise ConfigError("WIXSEND_LOG is no level of logging", "It can be debug, info, warning or error.")
+    root, handler = logging.getLogger(), redactor.handler(sys.stderr)
+    before, hooks = root.level, (threading.excepthook, sys.unraisablehook)
+    handler.setLevel(chosen)  # whatever level a library takes for its own logger from the environment
+    root.addHandler(handler)
+    root.setLevel(chosen)
+    logging.captureWarnings(True)
+
+    def failed(args: Any) -> None:
+        root.error("an exception that nobody waits for", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+    threading.excepthook = sys.unraisablehook = failed
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook = hooks
+        logging.captureWarnings(False)
+        root.setLevel(before)
+        root.removeHandler(handler)
 
 
 def run[T](main: Coroutine[Any, Any, T]) -> T:

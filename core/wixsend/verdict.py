@@ -38,6 +38,7 @@ __all__ = [
     "doubled",
     "judge",
     "probes",
+    "shows",
 ]
 
 GRACE = 60.0
@@ -240,10 +241,12 @@ def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[
     and a wrong target, may come from a wildcard.
     """
     questions: dict[Question, None] = {}
-    looks = list(seen)
+    looks = _by_name(seen)
     for want in wanted:
-        mine = [look for look in looks if (look.kind, look.name, look.rtype) == (Kind.AUTHORITATIVE, want.owner, want.rtype)]
-        outcomes = {look.outcome for look in mine if look.outcome is not Outcome.ANSWER or set(look.records) != {want}}
+        mine = [look for look in looks.get(want.owner, ()) if look.kind is Kind.AUTHORITATIVE and look.rtype == want.rtype]
+        outcomes = {look.outcome for look in mine if look.outcome is not Outcome.ANSWER or not shows(look, want)}
+        if not outcomes:
+            continue
         beside = doubled(want.owner, apex)
         if outcomes & _NEGATIVE and beside is not None:
             questions[Question(beside, want.rtype)] = None
@@ -270,12 +273,12 @@ def judge(
     `resolvers` are those that the proof shall end with; one without a `Seen` is found not asked. `former` are records that our
     edit replaced: who still answers them is behind, not wrong. `waited` is for how many seconds we have been looking.
     """
-    looks = sorted(set(seen), key=lambda look: (look.kind, look.server, look.address, look.name, look.rtype, look.outcome))
-    context = _Context(apex, tuple(looks), frozenset(former), tuple(resolvers), waited < grace)
-    findings = tuple(finding for want in dict.fromkeys(wanted) for finding in context.findings(want))
+    context = _Context(apex, _by_name(seen), frozenset(former), tuple(resolvers), waited < grace)
+    on_each = [tuple(context.findings(want)) for want in dict.fromkeys(wanted)]
+    findings = tuple(finding for found in on_each for finding in found)
     first_hand = [finding for finding in findings if finding.kind is Kind.AUTHORITATIVE]
-    shown = {finding.record for finding in first_hand if finding.verdict is Verdict.VISIBLE}
-    at_authoritative = shown.issuperset(wanted) and not any(finding.holds for finding in first_hand)
+    shown = all(any(f.verdict is Verdict.VISIBLE and f.kind is Kind.AUTHORITATIVE for f in found) for found in on_each)
+    at_authoritative = shown and not any(finding.holds for finding in first_hand)
     complete = at_authoritative and not any(finding.holds for finding in findings)
     blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
     aside = [f for f in findings if f.verdict in (Verdict.LAME, Verdict.UNREACHABLE) and not f.holds]
@@ -288,6 +291,24 @@ def judge(
         _why(findings, at_authoritative, complete, blind),
         tuple(dict.fromkeys(f"{finding.sentence}; it was set aside" for finding in aside)),
     )
+
+
+def _by_name(seen: Iterable[Seen]) -> Mapping[Name, Sequence[Seen]]:
+    """Looks by the name that was asked for, each once, in an order that does not depend on theirs.
+
+    Hashing and comparing names is most of what a proof of thousands of records costs: here each is hashed once.
+    """
+    grouped: dict[Name, list[Seen]] = {}
+    for look in seen:
+        grouped.setdefault(look.name, []).append(look)
+    for looks in grouped.values():
+        looks.sort(key=lambda look: (look.kind, look.server, look.address, look.rtype, look.outcome))
+    return {name: [look for at, look in enumerate(looks) if not at or look != looks[at - 1]] for name, looks in grouped.items()}
+
+
+def shows(look: Seen, want: Record) -> bool:
+    """True when a look saw this record and no other."""
+    return bool(look.records) and all(record == want for record in look.records)
 
 
 def _next_look(findings: Sequence[Finding], at_authoritative: bool, waited: float, grace: float) -> float:
@@ -327,22 +348,23 @@ class _Context:
     """One look, and how to read it."""
 
     apex: Name
-    looks: tuple[Seen, ...]
+    looks: Mapping[Name, Sequence[Seen]]
     former: frozenset[Record]
     resolvers: tuple[str, ...]
     patient: bool
 
     def findings(self, want: Record) -> Iterable[Finding]:
         """The findings on one record: authoritative servers first, then each resolver in the order chosen."""
-        mine = [look for look in self.looks if (look.name, look.rtype) == (want.owner, want.rtype)]
-        elsewhere = any(look.kind is Kind.AUTHORITATIVE and set(look.records) == {want} for look in mine)
+        mine = [look for look in self.looks.get(want.owner, ()) if look.rtype == want.rtype]
+        elsewhere = any(look.kind is Kind.AUTHORITATIVE and shows(look, want) for look in mine)
+        owner = text(want.owner)
         for look in mine:
             if look.kind is Kind.AUTHORITATIVE:
-                yield self._finding(want, look, self._at_authority(want, look), elsewhere)
+                yield self._finding(want, owner, look, self._at_authority(want, look), elsewhere)
         asked = {look.address: look for look in mine if look.kind is Kind.RESOLVER}
         for resolver in self.resolvers:
             if resolver in asked:
-                yield self._finding(want, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
+                yield self._finding(want, owner, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
             else:
                 sentence = f"{resolver} was not asked: it would remember a no until the zone's negative TTL is over"
                 yield Finding(want, resolver, Kind.RESOLVER, Verdict.NOT_ASKED, sentence, holds=True)
@@ -353,7 +375,7 @@ class _Context:
         if look.outcome is Outcome.REFERRAL:
             return Verdict.DELEGATED
         if look.outcome is Outcome.ANSWER:
-            return self._answered(want, set(look.records))
+            return Verdict.VISIBLE if shows(look, want) else self._answered(want, set(look.records))
         addresses = self._probed(want.owner, "A", "AAAA") if look.outcome is Outcome.NODATA else frozenset()
         if addresses:
             return Verdict.WILDCARD if addresses <= self._starred(want.owner, "A", "AAAA") else Verdict.MASKED
@@ -363,8 +385,7 @@ class _Context:
         return Verdict.ABSENT
 
     def _answered(self, want: Record, records: set[Record]) -> Verdict:
-        if records == {want}:
-            return Verdict.VISIBLE
+        """What it means that something else was answered, or something else as well."""
         if records & self.former and want not in records:
             return Verdict.OLD
         targets = frozenset((record.rtype, record.key[2]) for record in records)
@@ -374,8 +395,8 @@ class _Context:
         """What authoritative servers answered for these types at a name, owners aside."""
         return frozenset(
             (record.rtype, record.key[2])
-            for look in self.looks
-            if look.kind is Kind.AUTHORITATIVE and look.name == name and look.rtype in rtypes and look.outcome is Outcome.ANSWER
+            for look in self.looks.get(name, ())
+            if look.kind is Kind.AUTHORITATIVE and look.rtype in rtypes and look.outcome is Outcome.ANSWER
             for record in look.records
             if record.rtype in rtypes
         )
@@ -385,8 +406,8 @@ class _Context:
         held = (self._probed(star, *rtypes) for star in wildcards_over(owner, self.apex))
         return next((found for found in held if found), frozenset())
 
-    def _finding(self, want: Record, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
-        sentence, next_step = _words(want, look, verdict, self.apex, elsewhere)
+    def _finding(self, want: Record, owner: str, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
+        sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere)
         if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
             holds = self.patient and look.outcome not in _USELESS
         else:
@@ -398,7 +419,7 @@ class _Context:
 def _at_resolver(want: Record, look: Seen) -> Verdict:
     """A resolver is asked only once every authoritative server answers, so whatever else it says is from before."""
     if look.outcome is Outcome.ANSWER:
-        return Verdict.VISIBLE if set(look.records) == {want} else Verdict.OLD
+        return Verdict.VISIBLE if shows(look, want) else Verdict.OLD
     return Verdict.ABSENT if look.outcome in _NEGATIVE else Verdict.UNREACHABLE
 
 
@@ -417,9 +438,11 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
-def _words(want: Record, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool) -> tuple[str, str]:
-    """The sentence and the next step for a verdict."""
-    server, owner = look.label, text(want.owner)
+def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool) -> tuple[str, str]:
+    """The sentence and the next step for a verdict; `owner` is the wanted record's as text."""
+    server = look.label
+    if verdict is Verdict.VISIBLE:
+        return f"{server} shows {owner}", ""
     if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
         said, step = _SILENCE[look.outcome]
         return f"{server} {said}", step
@@ -427,8 +450,6 @@ def _words(want: Record, look: Seen, verdict: Verdict, apex: Name, elsewhere: bo
     until = f" for another {look.ttl} s" if resolver and look.ttl is not None else ""
     shown = ", ".join(f"{record.rtype} {record.rdata}" for record in look.records)
     match verdict:
-        case Verdict.VISIBLE:
-            return f"{server} shows {owner}", ""
         case Verdict.ABSENT if resolver:
             return f"{server} still remembers that there is no {owner}{until}", "Wait until it forgets."
         case Verdict.ABSENT if elsewhere:

@@ -1,16 +1,20 @@
 """Floor 4. The core's side of every HTTP request to a DNS host: quota, counting, time-outs, one origin, no redirects, bounded bodies.
 
 The only place where a plugin's HTTP gets its manners. Nothing is read from the environment: a proxy or a certificate bundle
-is configured on purpose, or not used. TLS verification cannot be switched off; plain HTTP is for loopback alone.
+is configured on purpose, or not used. TLS verification cannot be switched off; plain HTTP is for loopback alone, and goes to no proxy.
 """
 
+import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
+import certifi
+import httpcore
 import httpx
 from pyrate_limiter import Duration, InMemoryBucket, Limiter
 from pyrate_limiter import Rate as _Rate
@@ -18,16 +22,21 @@ from pyrate_limiter import Rate as _Rate
 from wixsend.errors import ConfigError, Unavailable
 from wixsend.provider import Rate
 
-__all__ = ["MAX_BODY", "HttpWire"]
+__all__ = ["MAX_BODY", "HttpWire", "verification"]
 
 MAX_BODY = 10 * 1024 * 1024
 """The largest response body that is read, in bytes: no zone of any host comes near it."""
+
+_WHOLE = 4.0
+"""How many times its time-out a whole answer may take. httpx's time-outs are for each read: an answer that drips would last for ever."""
 
 
 class HttpWire:
     """Implements `wixsend.provider.Wire` for one account at one base URL. `calls` counts HTTP requests.
 
-    `rates` hold at once. Raises `ConfigError` for a base URL that is neither https nor loopback.
+    `rates` hold at once; `http2` lets the server choose HTTP/2. `timeout` is for each read, in seconds, and a whole answer may take four
+    times that. Raises `ConfigError` for a base URL that is neither https nor loopback, for a proxy that is no HTTP proxy, and for a
+    `ca_file` that is no bundle of certificates.
     """
 
     def __init__(
@@ -39,16 +48,20 @@ class HttpWire:
         connect_timeout: float = 5.0,
         ca_file: str | None = None,
         proxy: str | None = None,
+        http2: bool = False,
     ) -> None:
         self.base_url = base_url
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.calls = 0
-        self._origin = _origin(urlsplit(base_url))
-        if not _may_speak(urlsplit(base_url)):
-            raise ConfigError(f"the base URL {base_url!r} is not https", "Only an address of this machine may be spoken to without TLS.")
+        self._origin = _sound(base_url)
+        if proxy is not None and not _is_proxy(proxy):
+            raise ConfigError(
+                "the proxy is no URL of an HTTP proxy", "Write [http] proxy as http://HOST:PORT, or https://USER:PASSWORD@HOST."
+            )
         self._ca_file = ca_file
         self._proxy = proxy
+        self._http2 = http2
         limits = [_Rate(rate.calls, int(rate.seconds * Duration.SECOND)) for rate in sorted(rates, key=lambda rate: rate.seconds)]
         self._limiter = Limiter(InMemoryBucket(limits)) if limits else None
 
@@ -77,34 +90,67 @@ class HttpWire:
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """The verification that every client uses: the system's or certifi's authorities, or the configured bundle."""
-        return (
-            httpx.create_ssl_context(verify=True, trust_env=False)
-            if self._ca_file is None
-            else ssl.create_default_context(cafile=self._ca_file)
-        )
+        return verification(self._ca_file)
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "timeout": httpx.Timeout(self.timeout, connect=self.connect_timeout),
-            "trust_env": False,
-            "follow_redirects": False,
-        } | options
+        ours = {"trust_env": False, "follow_redirects": False}
+        return {"timeout": httpx.Timeout(self.timeout, connect=self.connect_timeout)} | options | ours
 
     def _transport(self) -> dict[str, Any]:
-        return {"verify": self.tls if self._origin[0] == "https" else False, "proxy": self._proxy, "trust_env": False, "retries": 0}
+        if self._origin[0] == "http":
+            return {"verify": False, "trust_env": False, "retries": 0}
+        return {"verify": self.tls, "proxy": self._proxy, "trust_env": False, "retries": 0, "http2": self._http2}
 
     def _admit(self, url: str) -> None:
         if _origin(urlsplit(url)) != self._origin:
             raise Unavailable(f"a request to {urlsplit(url).hostname} was stopped: only {self.base_url} may be asked")
 
 
+def verification(ca_file: str | None = None) -> ssl.SSLContext:
+    """How every server's certificate and name are verified: by certifi's authorities, or by those of a bundle.
+
+    Not made by `ssl.create_default_context`, which writes the keys of every connection where SSLKEYLOGFILE says. Raises `ConfigError` for
+    what is no bundle.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(cafile=ca_file or certifi.where())
+    except (OSError, ValueError) as wrong:
+        raise ConfigError(f"{ca_file} is no bundle of certificates in PEM: {wrong}", "Check [http] ca_file.") from wrong
+    return context
+
+
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
 
 
+def _sound(base_url: str) -> tuple[str, str, int]:
+    """The origin of a base URL; `ConfigError` for one that may not be spoken to. It is not shown where it may hold a password."""
+    only = "Only an address of this machine may be spoken to without TLS."
+    try:
+        parts = urlsplit(base_url)
+        origin = _origin(parts)
+    except ValueError as wrong:
+        raise ConfigError("a base URL is no URL", "Write it as https://HOST/PATH.") from wrong
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigError("a base URL holds credentials, a query or a fragment", "Write it as https://HOST/PATH.")
+    if not _may_speak(parts):
+        raise ConfigError(f"the base URL {base_url!r} is not https", only)
+    return origin
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and httpx.URL(url).host != ""
+    except (ValueError, httpx.InvalidURL):
+        return False
+
+
 def _may_speak(parts: SplitResult) -> bool:
     if parts.scheme == "https":
-        return True
+        return bool(parts.hostname)
     if parts.scheme != "http" or not parts.hostname:
         return False
     if parts.hostname == "localhost":
@@ -116,11 +162,12 @@ def _may_speak(parts: SplitResult) -> bool:
 
 
 class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A response body that ends in `Unavailable` when it grows over `MAX_BODY`."""
+    """A response body that ends in `Unavailable` when it grows over `MAX_BODY`, or is not whole at `ends` (monotonic seconds)."""
 
-    def __init__(self, stream: Any, host: str) -> None:
+    def __init__(self, stream: Any, host: str, ends: float) -> None:
         self._stream = stream
         self._host = host
+        self._ends = ends
 
     def __iter__(self) -> Iterator[bytes]:
         read = 0
@@ -138,6 +185,8 @@ class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
         read += len(chunk)
         if read > MAX_BODY:
             raise Unavailable(f"{self._host} answered with more than {MAX_BODY // 1024 // 1024} MB, which is not read")
+        if time.monotonic() > self._ends:
+            _too_slow(self._host)
         return read
 
     def close(self) -> None:
@@ -151,11 +200,21 @@ class _Transport(httpx.HTTPTransport):
     def __init__(self, wire: HttpWire, **options: Any) -> None:
         super().__init__(**options)
         self._wire = wire
+        # httpx lets nobody choose the backend; tests/test_wire.py holds it to this attribute.
+        self._pool._network_backend = _Timed(_WHOLE * wire.timeout)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _ask_plainly(request)
         self._wire.before(request.method, str(request.url))
-        return _checked(super().handle_request(request), request.url.host)
+        ends = time.monotonic() + _WHOLE * self._wire.timeout
+        response = super().handle_request(request)
+        unread = _unread(response)
+        if unread:
+            response.close()
+            raise Unavailable(f"{request.url.host} {unread}")
+        _read_as_utf8(response)
+        response.stream = _Bounded(response.stream, request.url.host, ends)
+        return response
 
 
 class _AsyncTransport(httpx.AsyncHTTPTransport):
@@ -166,7 +225,20 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         _ask_plainly(request)
         await self._wire.before_async(request.method, str(request.url))
-        return _checked(await super().handle_async_request(request), request.url.host)
+        whole = _WHOLE * self._wire.timeout
+        ends = time.monotonic() + whole
+        try:
+            async with asyncio.timeout(whole):
+                response = await super().handle_async_request(request)
+        except TimeoutError:
+            _too_slow(request.url.host)
+        unread = _unread(response)
+        if unread:
+            await response.aclose()
+            raise Unavailable(f"{request.url.host} {unread}")
+        _read_as_utf8(response)
+        response.stream = _Bounded(response.stream, request.url.host, ends)
+        return response
 
 
 def _ask_plainly(request: httpx.Request) -> None:
@@ -174,11 +246,66 @@ def _ask_plainly(request: httpx.Request) -> None:
     request.headers["accept-encoding"] = "identity"
 
 
-def _checked(response: httpx.Response, host: str) -> httpx.Response:
-    """The response with its body bounded; `Unavailable` for what is not read at all."""
+def _unread(response: httpx.Response) -> str:
+    """Why a response is not read at all; empty when it is."""
     if response.has_redirect_location:
-        raise Unavailable(f"{host} answered with a redirect (HTTP {response.status_code}), which is not followed")
+        return f"answered with a redirect (HTTP {response.status_code}), which is not followed"
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise Unavailable(f"{host} answered compressed, unasked, which is not read")
-    response.stream = _Bounded(response.stream, host)
-    return response
+        return "answered compressed, unasked, which is not read"
+    return ""
+
+
+def _read_as_utf8(response: httpx.Response) -> None:
+    """No other character set: httpx takes any codec of Python's that a header names, and some of them unpack (`charset=zlib`)."""
+    if "content-type" in response.headers:
+        response.headers["content-type"] = response.headers["content-type"].partition(";")[0]
+
+
+def _too_slow(host: str) -> NoReturn:
+    raise Unavailable(f"{host} began to answer and took too long to end")
+
+
+class _Timed(httpcore.SyncBackend):
+    """Connections on which one request, from its first octet to the last of its answer, takes so many seconds at the most."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _TimedStream(super().connect_tcp(*args, **options), self._seconds)
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """HTTP/1.1 has one request at a time on a connection: the first write after a read begins it, and starts the clock."""
+
+    def __init__(self, stream: httpcore.NetworkStream, seconds: float) -> None:
+        self._stream = stream
+        self._seconds = seconds
+        self._answering = True
+        self._ends = 0.0
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._answering:
+            self._answering, self._ends = False, time.monotonic() + self._seconds
+        self._stream.write(buffer, self._left(timeout, httpcore.WriteTimeout))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._answering = True
+        return self._stream.read(max_bytes, self._left(timeout, httpcore.ReadTimeout))
+
+    def _left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise late("the whole answer took too long")
+        return left if timeout is None else min(timeout, left)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._seconds)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -54,6 +54,9 @@ _EARLY = 300.0
 
 _GUID = re.compile(r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
+_PAGE = 50
+"""The most sending domains in one answer (facts §1.2)."""
+
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 """The id of no sending domain: asking for it tells whether the credentials are taken."""
 
@@ -246,11 +249,13 @@ class Wix:
         rows = answer.get("sendingDomains", [])
         if not isinstance(rows, list):
             raise _nonsense(_QUERY, "sendingDomains is no list")
-        return [_parsed(_QUERY, row) for row in rows]
+        if len(rows) > _PAGE:
+            raise _nonsense(_QUERY, f"{len(rows)} sending domains for one question")
+        return [self._parsed(_QUERY, row) for row in rows]
 
     async def _one(self, call: _Call, method: str, domain_id: str, action: str = "") -> WixDomain:
         answer = await self._ask(call, method, f"{_PATH}/{quote(domain_id, safe='')}{action}")
-        found = _parsed(call, answer.get("sendingDomain"))
+        found = self._parsed(call, answer.get("sendingDomain"))
         if found.id != domain_id:
             raise _nonsense(call, f"it is about {found.id}, not about {domain_id}")
         return found
@@ -266,7 +271,16 @@ class Wix:
             response = await self._send(call, method, path, body, headers)
         if not response.is_success:
             raise self._refusal(call, response)
-        return _object(call, response)
+        answer = _object(call, response)
+        if self._redactor.holds(response.content.decode(errors="replace")):
+            raise _nonsense(call, "our own credentials are in it")
+        return answer
+
+    def _parsed(self, call: _Call, value: Any) -> WixDomain:
+        try:
+            return wix_domain(value)
+        except ValueError as wrong:
+            raise _nonsense(call, self._redactor.said(str(wrong))) from wrong
 
     async def _send(
         self, call: _Call, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
@@ -275,7 +289,7 @@ class Wix:
         try:
             return await self._client.request(method, base + path, json=body, headers={"accept": "application/json", **headers})
         except (httpx.RequestError, Unavailable) as wrong:
-            why = self._redactor.clean(self._broken(wrong))
+            why = self._redactor.said(self._broken(wrong))
             raise WixUnavailable(f"Wix was asked {call.asked} and did not answer: {why}", _NETWORK) from wrong
 
     def _broken(self, wrong: Exception) -> str:
@@ -332,7 +346,7 @@ class Wix:
     def _said(self, response: httpx.Response) -> str:
         """The status with Wix's own code and words, made safe to show."""
         told = (f"HTTP {response.status_code}", *_words(response))
-        return " ".join(self._redactor.clean(", ".join(part for part in told if part)).split())[:300]
+        return self._redactor.said(", ".join(part for part in told if part), 300)
 
     def _refusal(self, call: _Call, response: httpx.Response) -> WixError:
         """Our error for an answer that is no success."""
@@ -386,13 +400,6 @@ def _object(call: _Call, response: httpx.Response) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
         raise _nonsense(call, "no JSON object")
     return answer
-
-
-def _parsed(call: _Call, value: Any) -> WixDomain:
-    try:
-        return wix_domain(value)
-    except ValueError as wrong:
-        raise _nonsense(call, str(wrong)) from wrong
 
 
 def _nonsense(call: _Call, why: str) -> WixUnavailable:

@@ -20,7 +20,7 @@ by_name = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda path: path.n
 
 
 def test_there_are_providers() -> None:
-    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "godaddy", "namecheap"}
+    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "digitalocean", "godaddy", "namecheap"}
 
 
 @by_name
@@ -63,8 +63,10 @@ def test_the_entry_point_is_named_as_the_plugin_is(provider: Path) -> None:
 def test_a_provider_has_what_every_provider_has(provider: Path) -> None:
     for name in ("README.md", "tests/test_conformance.py"):
         assert (provider / name).is_file(), f"{provider.name} has no {name}"
-    for name in ("adapter.py", "fence.py", "sandbox.py", "py.typed"):
+    for name in ("adapter.py", "sandbox.py", "py.typed"):
         assert (package(provider) / name).is_file(), f"{provider.name} has no {name}"
+    sdks = {Requirement(line).name for line in pyproject(provider)["project"]["dependencies"]} - {"wixsend", "httpx"}
+    assert not sdks or (package(provider) / "fence.py").is_file(), f"{provider.name} uses {', '.join(sorted(sdks))} without a fence"
     bases = {
         ast.unparse(base)
         for node in tree(provider / "tests" / "test_conformance.py").body

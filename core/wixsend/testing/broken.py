@@ -28,6 +28,7 @@ __all__ = [
     "BROKEN",
     "AnswersForOthers",
     "AsksTwice",
+    "BelievesAny404",
     "BelievesAnyAnswer",
     "BelievesInEmptyZones",
     "Broken",
@@ -39,6 +40,7 @@ __all__ = [
     "DoublesTheZone",
     "DropsARow",
     "FollowsRedirects",
+    "ForgetsHalf",
     "ForgetsSettings",
     "ForgetsTheRest",
     "ForgetsToWait",
@@ -146,6 +148,17 @@ class ComparesAsText(_Careless):
 class HoldsEverything(ExampleProvider):
     async def zone(self, apex: Name) -> list[Zone]:
         return await super().zone(apex) or [Zone(apex, "z1")]
+
+
+@_broken("takes any 404 for a zone that is not held", "test_a_404_of_somebody_else_is_no_answer")
+class BelievesAny404(ExampleProvider):
+    async def zone(self, apex: Name) -> list[Zone]:
+        try:
+            return await super().zone(apex)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == 404:
+                return []
+            raise
 
 
 # Reading
@@ -327,6 +340,13 @@ class RemovesFirst(ExampleProvider):
         await self._ask("POST", path, json={"delete": [row_of(record)["id"] for record in going], "create": []})
         await self._ask("POST", path, json={"delete": [], "create": [to_row(record, edit.before.zone.apex) for record in coming]})
         return Receipt()
+
+
+@_broken("makes one change after the other, and says that nothing was done when one is refused", "test_half_an_edit_is_never_called_undone")
+class ForgetsHalf(ExampleProvider):
+    async def write(self, edit: Edit) -> Receipt:
+        made = [await super(ForgetsHalf, self).write(replace(edit, changes=(change,))) for change in edit.changes]
+        return Receipt(tuple(record for receipt in made for record in receipt.records or ()))
 
 
 @_broken("writes the TTL that was asked for, whatever the host takes", "test_ttls_are_kept_within_limits")

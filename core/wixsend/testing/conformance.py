@@ -270,6 +270,13 @@ class ProviderConformance:
         self._hold(facts, self._everything)
         assert await provider.zone(absolute("mail.example.com")) == (), "example.com was taken for mail.example.com"
 
+    async def test_a_404_of_somebody_else_is_no_answer(self, facts: FakeHost, server: Server, provider: Adapter) -> None:
+        self._hold(facts, self._everything)
+        page = Response(404, b"<html><body>404 Not Found</body></html>", {"content-type": "text/html"})
+        server.faults.add(_answering(page, service=facts.name))
+        with pytest.raises(ProviderError):  # a proxy's page, or a wrong base URL: the account holds the zone
+            await provider.zone(_APEX)
+
     # The listing, where the plugin has one
 
     @pytest.mark.parametrize("count", [0, 1, 101, 1001])
@@ -458,6 +465,27 @@ class ProviderConformance:
             assert (before.rows - after.rows).total() <= len(edit.removes), "a replace that failed took other records with it"
         else:
             _moved(before, _look(facts, self.volatile), edit)
+
+    @pytest.mark.parametrize("kind", ["credentials", "permission", "rejected", "rate-limited"])
+    @pytest.mark.parametrize("call", [1, 2, 3])
+    async def test_half_an_edit_is_never_called_undone(
+        self, facts: FakeHost, server: Server, provider: Adapter, call: int, kind: str
+    ) -> None:
+        answer = self.refusals.get(kind, _REFUSALS[kind])
+        if isinstance(answer, str):
+            pytest.skip(answer)
+        self._hold(facts, self._everything)
+        edit = (await self._plan(provider, _WANTED)).edit
+        before = _look(facts, self.volatile)
+        server.faults.add(_answering(answer, service=facts.name, match=_nth(self.writes, call)))
+        try:
+            await provider.write(edit)
+        except ProviderError as error:
+            done = _look(facts, self.volatile) != before
+            assert not done or type(error) in (OutcomeUnknown, EditConflict), f"half of the edit was done, and the error is {error!r}"
+        server.faults.clear()
+        await self._finish(provider, _WANTED)
+        _moved(before, _look(facts, self.volatile), edit)
 
     @pytest.mark.parametrize("where", ["elsewhere", "at the same owner"])
     async def test_two_writers(self, facts: FakeHost, provider: Adapter, where: str) -> None:
@@ -833,6 +861,18 @@ def _joined(record: Record) -> object:
 def _difference(expected: Iterable[Record], found: Iterable[Record]) -> str:
     there, read = _as_held(expected), _as_held(found)
     return f"held and not read: {_some(there - read)}; read and not held: {_some(read - there)}"
+
+
+def _nth(match: Callable[[Request], bool], number: int) -> Callable[[Request], bool]:
+    """True for the request that is the `number`th of those that match."""
+    seen: list[Request] = []
+
+    def matches(request: Request) -> bool:
+        if match(request):
+            seen.append(request)
+        return match(request) and len(seen) == number
+
+    return matches
 
 
 def _answering(answer: Response, **options: Any) -> Fault:

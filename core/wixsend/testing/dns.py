@@ -10,9 +10,10 @@ everything below it (RFC 8020).
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Literal, Self
@@ -33,7 +34,7 @@ from wixsend.exchange import DnsSettings
 from wixsend.names import Name, absolute, ancestors, text
 from wixsend.records import Record
 
-__all__ = ["ROOT", "ROOT_SERVER", "SUFFIXES", "DnsFault", "FaultKind", "Glue", "Published", "Query", "SandboxDns"]
+__all__ = ["ROOT", "ROOT_SERVER", "SUFFIXES", "DnsFault", "FaultKind", "Glue", "Published", "Query", "SandboxDns", "Transport"]
 
 type Published = Callable[[str], Iterable[Record]]
 """What a host holds for an apex (lower case, no final dot), SOA and apex NS aside. Called from the DNS thread, too, at any moment."""
@@ -45,6 +46,9 @@ type FaultKind = (
     Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
     | Literal["garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first"]
 )
+
+type Transport = Literal["udp", "tcp", "tls", "https"]
+"""What a question came over."""
 
 ROOT = dns.name.root
 ROOT_SERVER = "a.root-servers.net"
@@ -66,7 +70,7 @@ class Query:
     name: Name
     rtype: str
     rd: bool
-    transport: Literal["udp", "tcp"]
+    transport: Transport
 
 
 @dataclass(slots=True)
@@ -382,6 +386,38 @@ class SandboxDns:
             self._endpoints.update(dict.fromkeys(self._glue[name], own) if reachable else {})
         return self._glue[name]
 
+    def add_encrypted(self, resolver: str, tls: ssl.SSLContext) -> tuple[str, str]:
+        """Let a resolver be asked over TLS and HTTPS too; its places as `DnsSettings.resolvers` names them: `tls://…`, `https://…`.
+
+        `tls` holds the certificate, and offers HTTP/2 (ALPN `h2`).
+        """
+        from wixsend.testing.doh import serve
+
+        endpoint, path = self.recursors[resolver], "/dns-query"
+
+        async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._stream(endpoint, reader, writer, "tls")
+
+        async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            async def answer(message: bytes) -> bytes | None:
+                for sent in self._respond(endpoint, message, "https"):
+                    await asyncio.sleep(sent.late)
+                    return sent.wire
+                return None
+
+            self._writers.add(writer)
+            with contextlib.suppress(OSError):
+                await serve(reader, writer, path, answer)
+            await self._closed(writer)
+
+        async def listen(client: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> int:
+            server = await asyncio.start_server(client, "127.0.0.1", 0, ssl=tls)
+            self._open.append(server)
+            return int(server.sockets[0].getsockname()[1])
+
+        dot, doh = (asyncio.run_coroutine_threadsafe(listen(client), self._loop).result() for client in (stream, http))
+        return f"tls://127.0.0.1:{dot}", f"https://127.0.0.1:{doh}{path}"
+
     def lag(self, host: str, seconds: float) -> None:
         """Let one name server publish this many seconds later than the others."""
         server = self._servers[absolute(host)]
@@ -593,7 +629,7 @@ class SandboxDns:
                 return None
         return None
 
-    def _respond(self, endpoint: _Endpoint, wire: bytes, transport: Literal["udp", "tcp"]) -> list["_Sent"]:
+    def _respond(self, endpoint: _Endpoint, wire: bytes, transport: Transport) -> list["_Sent"]:
         """What to send back for a message that arrived; nothing for silence."""
         try:
             query = dns.message.from_wire(wire)
@@ -621,7 +657,7 @@ class SandboxDns:
         response.set_rcode(found.rcode)
         response.flags |= dns.flags.AA if found.aa and kind != "no-aa" else 0
         response.answer, response.authority, response.additional = found.answer, found.authority, found.additional
-        room = 65535 if transport == "tcp" else max(512, min(query.payload, 1232) if query.edns >= 0 else 512)
+        room = 65535 if transport != "udp" else max(512, min(query.payload, 1232) if query.edns >= 0 else 512)
         return _spoilt(query, response, kind, room, fault.seconds if fault is not None else 0.0)
 
     def _found(self, endpoint: _Endpoint, kind: FaultKind | None, name: Name, rtype: str, rd: bool) -> _Answer:
@@ -654,16 +690,23 @@ class SandboxDns:
         transport, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(self, endpoint), sock=endpoint.udp)
         self._open.extend((transport, await asyncio.start_server(stream, sock=endpoint.tcp)))
 
-    async def _stream(self, endpoint: _Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _stream(
+        self, endpoint: _Endpoint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, transport: Transport = "tcp"
+    ) -> None:
         self._writers.add(writer)
         with contextlib.suppress(OSError, EOFError):
             while True:
                 size = int.from_bytes(await reader.readexactly(2))
-                for sent in self._respond(endpoint, await reader.readexactly(size), "tcp"):
+                for sent in self._respond(endpoint, await reader.readexactly(size), transport):
                     await asyncio.sleep(sent.late)
                     writer.write(len(sent.wire).to_bytes(2) + sent.wire)
                     await writer.drain()
+        await self._closed(writer)
+
+    async def _closed(self, writer: asyncio.StreamWriter) -> None:
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
         self._writers.discard(writer)
 
     async def _tick(self) -> None:
@@ -674,8 +717,12 @@ class SandboxDns:
             await asyncio.sleep(_TICK)
 
     async def _shut(self) -> None:
-        for opened in (*self._open, *self._writers):
+        for opened in self._open:
             opened.close()
+        writers = tuple(self._writers)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -55,7 +55,7 @@ from wixsend.testing.world import Clock, Reach, Run, World, record
 
 __all__ = ["TROUBLES", "Combination", "Job", "Medium", "Step", "Subject", "Trouble", "Verdict", "matrix", "quick", "survive"]
 
-DOMAIN = "example.com"
+_DOMAIN = "example.com"
 
 _RECORDS = (
     record("@", "A", "192.0.2.10"),
@@ -370,14 +370,13 @@ async def _tried(scene: "_Scene", combination: Combination, clean: _Clean) -> Ve
         ended = await (scene.killed(combination) if combination.trouble.kills else scene.run(combination))
     met, runs = suffering.met, [ended]
     witness.look("after the first run")
-    while not runs[-1].done and len(runs) < _MOST_RUNS:
-        runs.append(await scene.run())
-    if runs[-1].done:
-        runs.append(await scene.run())
-        if not runs[-1].done:
-            witness.problems.append("the same command, run again after it was done, did not end as done")
-    else:
+    while not ended.done and len(runs) < _MOST_RUNS:
+        runs.append(ended := await scene.run())
+    if not ended.done:
         witness.problems.append(f"not done after {len(runs)} runs")
+    runs.append(await scene.run())
+    if runs[-1].done is not ended.done:
+        witness.problems.append("the same command, run again after it was done, did not end as done")
     witness.problems += [f"a run ended without a next step: {run.said}" for run in runs if not run.explained]
     witness.problems += [f"a run told a secret: {secret[:3]}…" for secret in scene.secrets for run in runs if secret in run.said]
     witness.look_at_the_end()
@@ -444,12 +443,12 @@ class _Scene:
         return [self.world.wix.site.api_key, *(given[name] for name in secret if name in given)]
 
     def raw(self) -> Any:
-        return self.world.raw(self.subject.name, DOMAIN)
+        return self.world.raw(self.subject.name, _DOMAIN)
 
     async def prepare(self) -> None:
         """Everything up to the job: for an undo, the run that it undoes, an hour ago."""
         records = (*_RECORDS, _FOREIGN) if self.job.replaces else _RECORDS
-        self.world.add(DOMAIN, self.subject.name, records, **self.subject.settings)
+        self.world.add(_DOMAIN, self.subject.name, records, **self.subject.settings)
         if self.job.undoes:
             entry = await self._process().authenticate()
             assert entry.case.stage is Stage.DONE, entry.case
@@ -485,7 +484,7 @@ class _Scene:
 
     def _process(self, timeout: float = 5.0) -> Run:
         told = type("Told", (_Told,), {"tell": staticmethod(self._tell)})
-        run = self.world.run(DOMAIN, **self._order())
+        run = self.world.run(_DOMAIN, **self._order())
         return replace(run, times=_TIMES, timeout=timeout, settings={"timeout": 0.1}, adapter=told)
 
     async def run(self, combination: Combination | None = None) -> _Ended:
@@ -626,7 +625,7 @@ class _FiledClock(Clock):
 
 def _victim(reach: Reach, at: float, order: dict[str, object], job: Job, tap: tuple[int, bool] | None) -> None:
     """What the process does that is killed on the way."""
-    run = Run(lambda: reach, _FiledClock(at, reach.folder / "clock"), DOMAIN, order, times=_TIMES, timeout=5.0, settings={"timeout": 0.1})
+    run = Run(lambda: reach, _FiledClock(at, reach.folder / "clock"), _DOMAIN, order, times=_TIMES, timeout=5.0, settings={"timeout": 0.1})
     with Tap(tap[0], "kill", before=tap[1]) if tap else nullcontext():
         asyncio.run(_job(run, job))
 
@@ -669,7 +668,7 @@ class _Witness:
         """Another program's edit; what it changes in the rows is part of what must be from now on."""
         before = self._scene.raw()
         add, remove = ([_RECENT], []) if how == "adds" else ([], [_LEAVING])
-        self._scene.world.edit_behind(self._scene.subject.name, DOMAIN, add, remove)
+        self._scene.world.edit_behind(self._scene.subject.name, _DOMAIN, add, remove)
         after = self._scene.raw()
         self._kept -= _rows(before) - _rows(after)
         self._added += self._modulo(after) - self._modulo(before)
