@@ -312,7 +312,8 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
         case Hidden(why, wait):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why}")
-            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=why)
+            # Not counted: the journal keeps one of several looks that show the same.
+            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=why, waits=before.waits)
         case Blind(why):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED; DNS could not be checked: {why}")
