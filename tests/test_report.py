@@ -125,7 +125,7 @@ def test_a_table_has_columns_when_they_fit_and_a_list_when_not() -> None:
     table: list[Block] = [Table(("name", "value"), [("a", "x" * 30), ("bbb", Styled("y", "good"))])]
     assert shown(table) == f"name  value\na     {'x' * 30}\nbbb   y\n"
     assert shown(table, 36) == shown(table)
-    assert shown(table, 35) == f"name   a\nvalue  {'x' * 30}\n\nname   bbb\nvalue  y\n\n"
+    assert shown(table, 35) == f"name   a\nvalue\n       {'x' * 30}\n\nname   bbb\nvalue  y\n\n"
 
 
 def test_secrets_and_escape_sequences_from_elsewhere_are_not_printed() -> None:
@@ -267,3 +267,11 @@ def test_lengths_of_time(seconds: float, told: str) -> None:
 def test_moments_are_shown_with_their_offset() -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d[+-]\d\d:\d\d", layout.clock(1_000_000.0, 1_000_000.0))
     assert re.fullmatch(r"1970-01-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d", layout.clock(1_000_000.0, 1_700_000_000.0))
+
+
+def test_a_line_that_is_too_long_for_a_terminal_is_broken_between_words_and_names_stay_whole() -> None:
+    name = "s1._domainkey.a-rather-long-domain-name.example.com"
+    lines = shown([Styled(f"  the record at {name} is not there yet")], 40).splitlines()
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert any(line.strip() == name for line in lines)
+    assert shown([Styled(f"  the record at {name} is not there yet")]).count("\n") == 1, "a pipe gets it as it is"

@@ -239,28 +239,33 @@ def decide(case: Case, now: float, times: Times) -> Decision:
     effect = EFFECTS[case.stage]
     if effect is Effect.REST:
         return Decision(effect, why=case.why)
-    if _worn_out(case, now, times):
+    if _worn_out(case, times):
         return Decision(Effect.GIVE_UP, why=case.why)
     if case.due > now >= case.at:
         return Decision(Effect.WAIT, case.due, case.why)
     return Decision(effect, why=case.why)
 
 
-def _worn_out(case: Case, now: float, times: Times) -> bool:
+def _worn_out(case: Case, times: Times) -> bool:
+    """True when the last thing that happened came too late, and says to wait once more: a machine that slept for days still looks once."""
     if max(case.stumbles, case.conflicts) >= times.stumbles_early and case.stage in EARLY:
         return True
-    if case.stumble is not None and now - case.stumbling_since >= times.stumbling:
+    if case.stumble is not None and case.at - case.stumbling_since >= times.stumbling:
         return True
-    return bool(case.since) and case.stage not in EARLY and now - case.since >= times.give_up
+    return case.due > case.at and case.stage not in EARLY and bool(case.since) and case.at - case.since >= times.give_up
 
 
 def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
-    """The case after the event. An event that the stage does not know changes nothing: a late or repeated one does no harm."""
+    """The case after the event. An event that the stage does not know changes nothing: a late or repeated one does no harm.
+
+    A time that lies after the event is one that the clock has taken back since: it is counted from the event on.
+    """
     if type(event) not in NEXT[case.stage]:
         return case
     stage = NEXT[case.stage][type(event)] or case.stage
     waits = case.waits + 1 if stage is case.stage else 0
-    moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, stumbles=0, stumble=None)
+    since, stumbling = min(case.since, at), min(case.stumbling_since, at)
+    moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, since=since, stumbles=0, stumbling_since=stumbling, stumble=None)
     if type(event) in _RESTARTS:
         moved = replace(moved, since=at)
     return _folded(moved, case, event, at, times)

@@ -4,6 +4,7 @@ Through a pipe there is no colour, and nothing is wrapped or cut. On a terminal 
 below each other.
 """
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ __all__ = ["Block", "Styled", "Table", "clock", "count", "render", "span", "stam
 class Styled:
     """One line of text, or one cell of a table, with the name of a style of `_SGR`.
 
-    `turn` is the place at which a line that is too long for a terminal goes on below, 6 columns in; 0 leaves it to the terminal.
+    `turn` is the place at which a line that is too long for a terminal goes on below, 6 columns in; 0 breaks it between words.
     """
 
     text: str
@@ -54,8 +55,11 @@ def _paint(text: str, style: str, colour: bool) -> str:
 
 def _line(line: Styled, width: int | None, colour: bool, clean: Callable[[str], str]) -> list[str]:
     text = clean(line.text)
-    if width is None or not line.turn or len(text) <= width:
+    if width is None or len(text) <= width:
         return [_paint(text, line.style, colour)]
+    if not line.turn:
+        margin = " " * (len(text) - len(text.lstrip()) + 2)
+        return [_paint(part, line.style, colour) for part in _wrapped(text, width, margin)]
     return [_paint(part, line.style, colour) for part in (text[: line.turn].rstrip(), " " * 6 + text[line.turn :].lstrip())]
 
 
@@ -70,9 +74,10 @@ def _table(table: Table, width: int | None, colour: bool, clean: Callable[[str],
             for row in cells
             for line in (
                 *(
-                    f"{_paint(heading.ljust(label), 'head', colour)}  {_paint(text, style, colour)}"
+                    _paint(part[: label + 2], "head", colour) + _paint(part[label + 2 :], style, colour)
                     for heading, (text, style) in zip(table.headings, row, strict=True)
                     if text
+                    for part in _wrapped(f"{heading.ljust(label)}  {text}", width, " " * (label + 2))
                 ),
                 "",
             )
@@ -81,6 +86,13 @@ def _table(table: Table, width: int | None, colour: bool, clean: Callable[[str],
     return [
         "  ".join(_paint(text.ljust(size), style, colour) for size, (text, style) in zip(widths, row, strict=True)).rstrip() for row in rows
     ]
+
+
+def _wrapped(text: str, width: int, margin: str) -> list[str]:
+    """The text in lines of at most `width`, broken between words only: a name or a target that is longer stays whole, to be copied."""
+    return textwrap.wrap(
+        text, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    ) or [""]
 
 
 def count(number: int, thing: str) -> str:

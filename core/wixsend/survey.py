@@ -219,9 +219,13 @@ class Surveyor:
     async def _ask_dns(self, located: Located, records: tuple[Record, ...], *, policy: bool = False) -> _Told:
         """What DNS knows of the zone, asked before the host is; the inherited DMARC `policy` where it matters."""
         delegation = located.delegation
-        cuts = await self._cuts(delegation, tuple(dict.fromkeys(record.owner for record in records)))
-        srv = await self._common_srv(delegation) if _granularity(located) is Granularity.ZONE else ()
-        return _Told(cuts, srv, await self._dmarc_above(delegation) if policy else None)
+        whole = _granularity(located) is Granularity.ZONE
+        cuts, srv, above = await asyncio.gather(
+            self._cuts(delegation, tuple(dict.fromkeys(record.owner for record in records))),
+            self._common_srv(delegation) if whole else _nothing(()),
+            self._dmarc_above(delegation) if policy else _nothing(None),
+        )
+        return _Told(cuts, srv, above)
 
     async def _cuts(self, delegation: Delegation, owners: tuple[Name, ...]) -> tuple[Name, ...]:
         """Zone cuts and DNAMEs on the way to these names. Where DNS cannot be asked, the NS records that the host holds have to do."""
@@ -267,6 +271,11 @@ class Surveyor:
         foreign = [record for record in there if record not in asked]
         above = None if there else await self._dmarc_above(delegation)
         return tuple(asked) if foreign or above else ()
+
+
+async def _nothing[T](value: T) -> T:
+    """A question that need not be asked."""
+    return value
 
 
 def _granularity(located: Located) -> Granularity:

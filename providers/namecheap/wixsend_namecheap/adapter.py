@@ -156,4 +156,5 @@ def _must_be_ipv4(address: str) -> None:
     try:
         IPv4Address(address.strip())
     except ValueError as wrong:
-        raise CredentialsMissing(f"Namecheap's client_ip is no IPv4 address: {address!r}", WHITELIST) from wrong
+        # The value is not shown: it may be the key, put into the wrong place.
+        raise CredentialsMissing("Namecheap's client_ip is no IPv4 address; was it swapped with another value?", WHITELIST) from wrong
