@@ -172,9 +172,10 @@ class Wrote(Event):
 
 @dataclass(frozen=True, slots=True)
 class Visible(Event):
-    """Every authoritative server and every chosen resolver answers every record."""
+    """Every authoritative server and every chosen resolver answers every record: `why` we say so."""
 
     code = "visible"
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

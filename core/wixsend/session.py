@@ -26,8 +26,9 @@ from wixsend.redact import Redactor
 
 if TYPE_CHECKING:
     from wixsend.adapters import Adapter
+    from wixsend.holdings import Account as AnyAccount
+    from wixsend.holdings import Holdings
     from wixsend.journal import Journal
-    from wixsend.locate import Account as AnyAccount
     from wixsend.lookup import Dns
     from wixsend.wix import Wix
 
@@ -145,6 +146,13 @@ class Session:
                 label = plugin.label if account.name == plugin.name else f"{plugin.label} ({account.name})"
                 self._adapters[account.name] = Adapter.open(plugin, account.credentials, self._wire(account), label)
             return self._adapters[account.name]
+
+    @cached_property
+    def holdings(self) -> "Holdings":
+        """Which account holds which zone, as far as it has been asked."""
+        from wixsend.holdings import Holdings
+
+        return Holdings(self.adapter, self.now)
 
     def calls(self) -> dict[str, int]:
         """HTTP requests so far: `wix`, and each opened account by name."""

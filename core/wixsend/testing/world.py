@@ -17,6 +17,7 @@ from wixsend.adapters import Adapter
 from wixsend.engine import Engine, Preview, Update
 from wixsend.exchange import DnsSettings
 from wixsend.flow import Times
+from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located
 from wixsend.lookup import Dns
@@ -275,6 +276,7 @@ class _Outside:
         self.dns = Dns(replace(reach.dns, **run.settings), now=run.clock.now)
         self.now = run.clock.now
         self.sleep = run.clock.sleep
+        self.holdings = Holdings(self.adapter, run.clock.now)
         self._adapters: dict[str, Adapter] = {}
 
     def accounts(self, provider: str) -> Sequence[OneAccount]:
