@@ -1,13 +1,12 @@
 """DNS over HTTPS and TLS, against servers on loopback with certificates that are made here."""
 
 import asyncio
-import ssl
 from collections.abc import Iterator
 
 import dns.message
 import pytest
-import trustme
 
+import certificates
 from wixsend.encrypted import OverHttps, OverTls, Trust, encrypted
 from wixsend.testing.dns import DnsFault, SandboxDns
 from wixsend.testing.fakes import Request, Response
@@ -17,24 +16,9 @@ QUESTION = dns.message.make_query("example.com.", "NS", id=0).to_wire()
 DNS = {"content-type": "application/dns-message"}
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    context.set_alpn_protocols(["h2"])
-    return context
-
-
-@pytest.fixture(scope="module")
-def trust(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Trust:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return Trust(str(path))
+@pytest.fixture
+def trust() -> Trust:
+    return Trust(certificates.authority())
 
 
 @pytest.fixture
@@ -45,9 +29,9 @@ def sandbox() -> Iterator[SandboxDns]:
 
 
 @pytest.fixture(params=["tls", "https"])
-def place(request: pytest.FixtureRequest, sandbox: SandboxDns, tls: ssl.SSLContext) -> str:
+def place(request: pytest.FixtureRequest, sandbox: SandboxDns) -> str:
     """A resolver that is asked over one or the other."""
-    return next(place for place in sandbox.add_encrypted("203.0.113.1", tls) if place.startswith(request.param))
+    return next(place for place in sandbox.add_encrypted("203.0.113.1", certificates.server()) if place.startswith(request.param))
 
 
 async def test_a_question_is_answered_and_the_connection_kept_for_the_next(sandbox: SandboxDns, place: str, trust: Trust) -> None:
@@ -90,8 +74,8 @@ async def test_nobody_there_is_an_error_of_the_system(trust: Trust) -> None:
             await encrypted(place, trust).ask(QUESTION)
 
 
-async def test_over_tls_a_connection_that_the_server_has_closed_is_replaced(sandbox: SandboxDns, tls: ssl.SSLContext, trust: Trust) -> None:
-    resolver = encrypted(sandbox.add_encrypted("203.0.113.1", tls)[0], trust)
+async def test_over_tls_a_connection_that_the_server_has_closed_is_replaced(sandbox: SandboxDns, trust: Trust) -> None:
+    resolver = encrypted(sandbox.add_encrypted("203.0.113.1", certificates.server())[0], trust)
     await resolver.ask(QUESTION)
     for writer in list(sandbox._writers):
         sandbox._loop.call_soon_threadsafe(writer.close)
@@ -101,6 +85,7 @@ async def test_over_tls_a_connection_that_the_server_has_closed_is_replaced(sand
 
 async def test_a_question_that_was_given_up_does_not_leave_its_answer_to_the_next(sandbox: SandboxDns, place: str, trust: Trust) -> None:
     resolver = encrypted(place, trust)
+    await resolver.ask(QUESTION)
     sandbox.add_fault(DnsFault("delay", rtype="NS", seconds=0.05, times=1))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
@@ -110,13 +95,13 @@ async def test_a_question_that_was_given_up_does_not_leave_its_answer_to_the_nex
     await resolver.close()
 
 
-async def test_over_tls_an_answer_that_is_cut_short_is_an_error(tls: ssl.SSLContext, trust: Trust) -> None:
+async def test_over_tls_an_answer_that_is_cut_short_is_an_error(trust: Trust) -> None:
     async def short(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(2)
         writer.write(b"\0\x40abc")
         writer.close()
 
-    server = await asyncio.start_server(short, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(short, "127.0.0.1", 0, ssl=certificates.server())
     with pytest.raises(OSError, match="closed before the answer"):
         await OverTls(f"tls://127.0.0.1:{server.sockets[0].getsockname()[1]}", trust).ask(QUESTION)
     server.close()

@@ -279,7 +279,7 @@ async def test_a_resolver_says_that_a_domain_does_not_exist(zone: SandboxDns) ->
 
 async def test_no_network_at_all_is_an_error_with_a_next_step() -> None:
     nobody = ("203.0.113.9", "192.0.2.250")
-    dns = Dns(DnsSettings(resolvers=nobody[:1], roots=nobody[1:], endpoints=rooms(nobody)))
+    dns = Dns(DnsSettings(resolvers=nobody[:1], roots=nobody[1:], fallback=(), endpoints=rooms(nobody)))
     with pytest.raises(DnsUnreachable, match="neither a root server nor a public resolver") as told:
         await dns.delegation(DOMAIN)
     assert "port 53" in told.value.next_step and told.value.exit_code == 6
@@ -712,7 +712,6 @@ async def test_questions_in_flight_are_bounded(limits: dict[str, Any], most: int
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"resolvers": ("dns.example.com",)},
         {"roots": ("",)},
         {"endpoints": {"ns1.example.com": "127.0.0.1:53"}},
         {"endpoints": {"192.0.2.1": "127.0.0.1"}},

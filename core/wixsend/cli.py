@@ -460,7 +460,9 @@ def main(args: list[str] | None = None) -> NoReturn:
         code = _fail(run, Interrupted("interrupted; what was done is in the journal", "The same command goes on where it was."))
     except WixsendError as wrong:
         code = _fail(run, wrong)
-    except Exception as bug:
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int | None) else _fail(run, _logged(run, ended))
+    except BaseException as bug:  # whatever it is: Python would print it as it is
         code = _fail(run, _logged(run, bug))
     sys.exit(code)
 
@@ -487,7 +489,7 @@ def _fail(run: _Run, wrong: WixsendError) -> int:
     return wrong.exit_code
 
 
-def _logged(run: _Run, bug: Exception) -> WixsendError:
+def _logged(run: _Run, bug: BaseException) -> WixsendError:
     """Put a bug's traceback, redacted, into the log; the error to show instead."""
     import traceback
 

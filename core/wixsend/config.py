@@ -111,6 +111,7 @@ def _base_url(value: object) -> object:
 
 
 type Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+type Rate = Annotated[float, Field(gt=0)]
 type BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed), PlainSerializer(list)]
 type Paired = Annotated[dict[str, str], BeforeValidator(_paired)]
@@ -170,7 +171,17 @@ class Account(_Shy):
 class Dns(_Section):
     """`[dns]`: how names are looked up. The defaults are the internet's."""
 
-    resolvers: Listed | None = Field(default=None, description="addresses of the public resolvers that are asked last")
+    resolvers: Listed | None = Field(
+        default=None,
+        description='the public resolvers that are asked last: an address, "https://HOST/dns-query", "tls://HOST", or "system" for '
+        "this machine's own",
+    )
+    fallback: Listed | None = Field(
+        default=None, description="resolvers over HTTPS or TLS that find the zone where port 53 is closed, beside those of resolvers"
+    )
+    ca_file: Text | None = Field(
+        default=None, description="a bundle of certificate authorities for resolvers over HTTPS and TLS; without it, that of [http]"
+    )
     roots: Listed | None = Field(default=None, description="addresses of the root servers")
     port: int | None = Field(default=None, ge=1, le=65535, description="the port of every DNS server")
     endpoints: Paired | None = Field(default=None, description='servers that are reached elsewhere: "192.0.2.1" = "127.0.0.1:5301"')
@@ -180,6 +191,7 @@ class Dns(_Section):
     ipv6: bool | None = Field(default=None, description="ask IPv6 addresses; where it is not said, as this machine has a route")
     in_flight: int | None = Field(default=None, ge=1, description="how many questions may be open at once")
     per_server: int | None = Field(default=None, ge=1, description="how many of them at one server")
+    per_second: Rate | None = Field(default=None, description="how many questions a second one server is asked at the most; inf: no limit")
 
 
 class Policy(_Section):
@@ -409,7 +421,7 @@ _LARGEST = 1_000_000
 _OUTWARD: frozenset[SettingPath] = frozenset(
     {
         *((section, name) for section, names in {"http": ("proxy", "ca_file"), "state": ("folder", "database")}.items() for name in names),
-        *(("dns", name) for name in ("resolvers", "roots", "port", "endpoints", "private_servers")),
+        *(("dns", name) for name in ("resolvers", "fallback", "ca_file", "roots", "port", "endpoints", "private_servers")),
     }
 )
 """Settings that say where credentials, questions or the journal go; `base_url` of Wix and of every account beside them."""

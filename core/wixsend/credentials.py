@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wixsend.errors import ConfigError, CredentialsMissing, PluginBroken
+from wixsend.folder import expanded
 from wixsend.provider import CredentialField, Credentials, ProviderPlugin
 from wixsend.redact import Redactor, is_reference
 
@@ -116,7 +117,7 @@ class Secrets:
         return value
 
     def _from_file(self, written_path: str, written: Written) -> str:
-        path = written.folder / Path(written_path).expanduser()
+        path = written.folder / expanded(written_path, written.origin)
         try:
             with path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
@@ -125,8 +126,9 @@ class Secrets:
             raise CredentialsMissing(
                 f"{written.origin} refers to {path}, which does not exist", "Create it, readable by you alone."
             ) from wrong
-        except OSError as wrong:
-            raise ConfigError(f"{written.origin}: {path} cannot be read: {wrong.strerror}", "Check its owner and permissions.") from wrong
+        except (OSError, ValueError) as wrong:
+            cause = getattr(wrong, "strerror", None) or wrong
+            raise ConfigError(f"{written.origin}: {path} cannot be read: {cause}", "Check its owner and permissions.") from wrong
         if os.name == "posix" and mode & (stat.S_IRWXO | stat.S_IWGRP):
             raise ConfigError(
                 f"{written.origin}: {path} holds a secret and is open to other users (mode {stat.S_IMODE(mode):04o})",
@@ -172,7 +174,7 @@ class Secrets:
             raise ConfigError(
                 f"{written.origin}: the command took more than {_COMMAND_SECONDS:.0f} s", "Run it by hand to see why."
             ) from wrong
-        except (OSError, ValueError) as wrong:
+        except (OSError, ValueError, IndexError) as wrong:
             raise ConfigError(f"{written.origin}: the command cannot be run: {wrong}", "Check the program's name and path.") from wrong
         if done.returncode:
             # What it printed is not repeated: half of a secret may be in it.

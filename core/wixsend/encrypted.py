@@ -116,15 +116,14 @@ class OverTls:
             await writer.drain()
             answer = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
         except BaseException:
-            writer.close()
+            writer.transport.abort()
             raise
         self._idle.append((reader, writer))
         return answer
 
     async def close(self) -> None:
         idle, self._idle = self._idle, []
-        for _reader, writer in idle:
-            writer.close()
-        for _reader, writer in idle:
+        for _reader, writer in idle:  # without waiting for the server's farewell
+            writer.transport.abort()
             with suppress(OSError):
                 await writer.wait_closed()

@@ -8,30 +8,38 @@ import asyncio
 import ipaddress
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import dns.name
 
 from wixsend.errors import ConfigError
 from wixsend.names import Name, is_below, text
-from wixsend.packets import Packets, Place, is_truncated, question, shows
+from wixsend.packets import Packets, Place, is_truncated, query, question, responds, shows
 from wixsend.records import Record
 from wixsend.verdict import Kind, NameServer, Outcome, Seen, Soa
 
 if TYPE_CHECKING:
     import dns.message
 
-__all__ = ["ROOTS", "SILENT", "DnsSettings", "Exchange", "Reply"]
+    from wixsend.encrypted import Encrypted
+
+__all__ = ["FALLBACK", "ROOTS", "SILENT", "SYSTEM", "DnsSettings", "Exchange", "Hoped", "Reply", "is_encrypted"]
 
 ROOTS: tuple[str, ...] = (
     *("198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "192.203.230.10", "192.5.5.241", "192.112.36.4"),
     *("198.97.190.53", "192.36.148.17", "192.58.128.30", "193.0.14.129", "199.7.83.42", "202.12.27.33"),
 )
 """IPv4 addresses of the root servers, A to M (IANA, named.root of 2024)."""
+
+FALLBACK: tuple[str, ...] = ("https://1.1.1.1/dns-query", "https://8.8.8.8/dns-query", "https://9.9.9.9/dns-query")
+"""DNS over HTTPS by address, so that nothing has to be looked up to reach it: Cloudflare, Google, Quad9."""
+
+SYSTEM = "system"
+"""Stands for the resolvers that this machine uses."""
 
 _NO_EDNS = frozenset({1, 4})
 """FORMERR and NOTIMP, as servers older than EDNS answer it."""
@@ -42,15 +50,20 @@ _RCODES: Mapping[str, Outcome] = {"REFUSED": Outcome.REFUSED, "FORMERR": Outcome
 class DnsSettings:
     """Whom to ask, and how.
 
-    `resolvers` are the public resolvers that the proof ends with. `endpoints` maps a server's address to the "ip:port" where it
+    `resolvers` are the public resolvers that the proof ends with: an address, `https://HOST/PATH` (DNS over HTTPS), `tls://HOST[:PORT]`
+    (DNS over TLS), or `system` for those that this machine uses. Where port 53 is closed, they and those of `fallback` that are
+    encrypted find the zone. `ca_file` is a bundle of authorities for their certificates, instead of the usual ones; `proxy` an HTTP proxy
+    for HTTPS. `endpoints` maps a server's address to the "ip:port" where it
     is really to be asked (the sandbox, labs); any other address is asked at `port`. One try takes `timeout` seconds at the
     most, and a silent server gets `tries` of them, the last over TCP too. Addresses of name servers that are not on the public
     internet are not asked unless they are in `endpoints` or `private_servers` is set; IPv6 ones only where `ipv6` says so or,
     when it is `None`, the machine has a route. At most `in_flight` questions are open at once, `per_server` of them at one
-    address. Raises `ConfigError` for what is no address.
+    address, which is asked no more than `per_second` questions on the average (`inf`: as many as it answers). Raises
+    `ConfigError` for what is no address.
     """
 
     resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+    fallback: tuple[str, ...] = FALLBACK
     roots: tuple[str, ...] = ROOTS
     port: int = 53
     endpoints: Mapping[str, str] = field(default_factory=dict)
@@ -58,17 +71,28 @@ class DnsSettings:
     tries: int = 2
     private_servers: bool = False
     ipv6: bool | None = None
-    in_flight: int = 64
-    per_server: int = 8
+    in_flight: int = 256
+    per_server: int = 16
+    per_second: float = 100.0
+    ca_file: str | None = None
+    proxy: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         places = {place: place.rpartition(":") for place in self.endpoints.values()}
-        wrong = [written for written in (*self.resolvers, *self.roots, *self.endpoints) if not _is_address(written)]
+        wrong = [written for written in (*self.roots, *self.endpoints) if not _is_address(written)]
         wrong += [place for place, (host, _colon, port) in places.items() if not (_is_address(host.strip("[]")) and port.isdecimal())]
         if wrong:
             raise ConfigError(
                 f"in the DNS settings, {wrong[0]!r} is not an IP address" + (" with a port" if wrong[0] in places else ""),
                 'Give addresses such as "192.0.2.1", and endpoints such as "127.0.0.1:5301"; host names are not looked up.',
+            )
+        strange = [written for written in self.resolvers if not (_is_address(written) or written == SYSTEM or _is_encrypted(written))]
+        strange += [written for written in self.fallback if not _is_encrypted(written)]
+        if strange:
+            raise ConfigError(
+                f"in the DNS settings, {strange[0]!r} is no resolver that can be asked"
+                + (" where port 53 is closed" * (strange[0] in self.fallback)),
+                'Give an IP address, "https://HOST/dns-query", "tls://HOST" or "system"; in fallback, one of the two that are encrypted.',
             )
 
 
@@ -95,6 +119,35 @@ SILENT = Reply("", aa=False)
 """What stands for a response where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hoped:
+    """A record that a server is hoped to show, with the question for it and a CNAME's target as they stand on the wire (lower case)."""
+
+    record: Record
+    asked: bytes
+    target: bytes
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        target = record.target.canonicalize().to_wire() if record.rtype == "CNAME" else None
+        return cls(record, question(record.owner, record.rtype), target or b"")
+
+
+class Line:
+    """Those who want to ask one address: `places` for so many at once, and so many a second, a second's worth of them in one go."""
+
+    def __init__(self, settings: DnsSettings) -> None:
+        self.places = asyncio.Semaphore(settings.per_server)
+        self._gap = 1 / settings.per_second
+        self._due = 0.0
+
+    def wait(self, now: float) -> float:
+        """Take the next turn; in how many seconds it comes."""
+        due = max(self._due, now - 1.0)
+        self._due = due + self._gap
+        return max(0.0, due - now)
+
+
 class Exchange:
     """Asks single questions. `queries` counts every message sent, by the address it was meant for."""
 
@@ -102,55 +155,72 @@ class Exchange:
         self.settings = settings
         self.queries: Counter[str] = Counter()
         self._all = asyncio.Semaphore(settings.in_flight)
-        self._each: dict[str, asyncio.Semaphore] = {}
+        self._lines: dict[str, Line] = {}
         self._ipv6 = settings.ipv6
         self._packets = Packets()
+        self._encrypted: dict[str, Encrypted] = {}
+
+    async def close(self) -> None:
+        """Close what is kept open between questions."""
+        opened, self._encrypted = self._encrypted, {}
+        await asyncio.gather(*(each.close() for each in opened.values()))
+
+    @cached_property
+    def resolvers(self) -> tuple[str, ...]:
+        """The resolvers that the proof ends with, this machine's own by their addresses. `ConfigError` when it has none."""
+        own = _own_resolvers() if SYSTEM in self.settings.resolvers else ()
+        return tuple(dict.fromkeys(each for where in self.settings.resolvers for each in (own if where == SYSTEM else (where,))))
+
+    @cached_property
+    def unforgeable(self) -> tuple[str, ...]:
+        """Resolvers whose answers nobody on the way can hold back or forge: the encrypted ones, then those of `fallback`."""
+        return tuple(dict.fromkeys(where for where in (*self.resolvers, *self.settings.fallback) if is_encrypted(where)))
 
     async def authority(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One authoritative server at one address, RD=0."""
-        blank = self._blank(server, address, name, rtype)
-        if blank.outcome is not Outcome.TIMEOUT:
-            return blank, SILENT
-        return _read(blank, await self._ask(address, question(name, rtype), rd=False), zone)
+        refusal = self._refusal(address)
+        blank = Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, refusal or Outcome.TIMEOUT)
+        return (blank, SILENT) if refusal else _read(blank, await self._ask(address, question(name, rtype), rd=False), zone)
 
     async def resolver(self, address: str, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One public resolver, RD=1."""
         blank = Seen(address, address, Kind.RESOLVER, name, rtype, Outcome.TIMEOUT)
         return _read(blank, await self._ask(address, question(name, rtype), rd=True), dns.name.root)
 
-    async def authority_shows(self, server: NameServer, address: str, zone: Name, want: Record) -> Seen:
-        """The same as `authority`, for a record that is expected: its bytes are compared, and anything else is read."""
-        blank = self._blank(server, address, want.owner, want.rtype)
-        return blank if blank.outcome is not Outcome.TIMEOUT else await self._shows(blank, want, zone)
+    async def authority_shows(self, server: NameServer, address: str, zone: Name, hoped: Hoped) -> Seen:
+        """The same as `authority`, for a record that is hoped for: its bytes are compared, and anything else is read."""
+        if outcome := self._refusal(address):
+            return Seen(text(server.name), address, Kind.AUTHORITATIVE, hoped.record.owner, hoped.record.rtype, outcome)
+        return await self._shows(text(server.name), address, Kind.AUTHORITATIVE, zone, hoped)
 
-    async def resolver_shows(self, address: str, want: Record) -> Seen:
-        """The same as `resolver`, for a record that is expected."""
-        return await self._shows(Seen(address, address, Kind.RESOLVER, want.owner, want.rtype, Outcome.TIMEOUT), want, dns.name.root)
+    async def resolver_shows(self, address: str, hoped: Hoped) -> Seen:
+        """The same as `resolver`, for a record that is hoped for."""
+        return await self._shows(address, address, Kind.RESOLVER, dns.name.root, hoped)
 
-    def _blank(self, server: NameServer, address: str, name: Name, rtype: str) -> Seen:
-        """A question to an authoritative server before it is asked; its outcome is another than TIMEOUT when it must not be."""
-        outcome = Outcome.TIMEOUT
+    async def _shows(self, server: str, address: str, kind: Kind, zone: Name, hoped: Hoped) -> Seen:
+        first_hand, record = kind is Kind.AUTHORITATIVE, hoped.record
+        got = await self._ask(address, hoped.asked, rd=not first_hand)
+        ttl = shows(got, hoped.asked, hoped.target, authority=first_hand) if isinstance(got, bytes) and hoped.target else None
+        if ttl is not None:
+            return Seen(server, address, kind, record.owner, record.rtype, Outcome.ANSWER, (record,), ttl)
+        return _read(Seen(server, address, kind, record.owner, record.rtype, Outcome.TIMEOUT), got, zone)[0]
+
+    def _refusal(self, address: str) -> Outcome | None:
+        """Why an authoritative server is not asked at an address at all, if it is not."""
         if not address:
-            outcome = Outcome.NO_ADDRESS
-        elif not self.may_ask(address):
-            outcome = Outcome.PRIVATE
-        elif not self.has_way(address):
-            outcome = Outcome.UNREACHABLE
-        return Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, outcome)
-
-    async def _shows(self, blank: Seen, want: Record, zone: Name) -> Seen:
-        first_hand = blank.kind is Kind.AUTHORITATIVE
-        asked = question(want.owner, want.rtype)
-        got = await self._ask(blank.address, asked, rd=not first_hand)
-        if isinstance(got, bytes) and want.rtype == "CNAME":
-            ttl = shows(got, asked, _target(want.rdata), authority=first_hand)
-            if ttl is not None:
-                return replace(blank, outcome=Outcome.ANSWER, records=(want,), ttl=ttl)
-        return _read(blank, got, zone)[0]
+            return Outcome.NO_ADDRESS
+        if not self.may_ask(address):
+            return Outcome.PRIVATE
+        return None if self.has_way(address) else Outcome.UNREACHABLE
 
     async def _ask(self, address: str, asked: bytes, *, rd: bool) -> bytes | Outcome:
         """A question, and again without EDNS where the server is older than that (RFC 6891, section 7)."""
-        async with self._turn(address):
+        line = self._lines.get(address)
+        if line is None:
+            line = self._lines[address] = Line(self.settings)
+        if wait := line.wait(asyncio.get_running_loop().time()):
+            await asyncio.sleep(wait)
+        async with line.places, self._all:
             got = await self._try(address, asked, rd, edns=True)
             if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS:
                 got = await self._try(address, asked, rd, edns=False)
@@ -162,21 +232,28 @@ class Exchange:
         The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP.
         """
         got: bytes | Outcome = Outcome.TIMEOUT
+        secret = is_encrypted(address)
         for tried in range(1, self.settings.tries + 1):
             way = self._either if 1 < tried == self.settings.tries else self._udp
             self.queries[address] += 1
-            got = await way(self._place(address), asked, rd, edns)
+            got = await (way(self._place(address), asked, rd, edns) if not secret else self._secretly(address, asked, rd, edns))
             if isinstance(got, bytes) or got is Outcome.UNREACHABLE:
                 break
         return got
 
     async def _udp(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
         """Over UDP, and again over TCP when the response is truncated."""
-        got = await _caught(self._packets.udp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout))
-        return await self._tcp(place, asked, rd, edns) if isinstance(got, bytes) and is_truncated(got) else got
+        try:
+            got = await self._packets.udp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout)
+        except OSError as failed:
+            return _outcome(failed)
+        return await self._tcp(place, asked, rd, edns) if is_truncated(got) else got
 
     async def _tcp(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
-        return await _caught(self._packets.tcp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout))
+        try:
+            return await self._packets.tcp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout)
+        except (OSError, EOFError, ValueError) as failed:
+            return _outcome(failed)
 
     async def _either(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
         """Over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
@@ -192,11 +269,18 @@ class Exchange:
             await asyncio.gather(*asks, return_exceptions=True)
         return asks[0].result()
 
-    @asynccontextmanager
-    async def _turn(self, address: str) -> AsyncIterator[None]:
-        """Wait for a place at this address, then for one among all."""
-        async with self._each.setdefault(address, asyncio.Semaphore(self.settings.per_server)), self._all:
-            yield
+    async def _secretly(self, where: str, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+        """Over HTTPS or TLS. The id is 0, as RFC 8484 has it: there it is the connection that tells whose answer it is."""
+        if where not in self._encrypted:
+            from wixsend.encrypted import Trust, encrypted
+
+            self._encrypted[where] = encrypted(where, Trust(self.settings.ca_file, self.settings.proxy))
+        try:
+            async with asyncio.timeout(self.settings.timeout):
+                response = await self._encrypted[where].ask(query(0, asked, rd, edns))
+        except (OSError, ValueError) as failed:
+            return _outcome(failed)
+        return response if responds(response, 0, asked) else Outcome.NONSENSE
 
     def _place(self, address: str) -> Place:
         """Where an address is really to be asked."""
@@ -227,6 +311,34 @@ def _is_address(written: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_encrypted(where: str) -> bool:
+    """True for a resolver that is asked over HTTPS or TLS."""
+    return "://" in where
+
+
+def _is_encrypted(written: str) -> bool:
+    """True when DNS over HTTPS or TLS can be spoken there."""
+    try:
+        parts = urlsplit(written)
+        sound = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc and not (parts.query or parts.fragment)
+    except ValueError:
+        return False
+    return sound and (parts.scheme == "https" or (parts.scheme == "tls" and parts.path in ("", "/")))
+
+
+def _own_resolvers() -> tuple[str, ...]:
+    """The addresses of the resolvers that this machine is configured with; nothing is asked."""
+    import dns.resolver
+
+    try:
+        found = tuple(str(each) for each in dns.resolver.Resolver().nameservers)
+    except dns.resolver.NoResolverConfiguration:
+        found = ()
+    if not found:
+        raise ConfigError("this machine has no resolvers of its own", 'In [dns] resolvers, give addresses instead of "system".')
+    return found
 
 
 def _routes_ipv6() -> bool:
@@ -268,12 +380,6 @@ def _leads(owner: Name, name: Name, zone: Name) -> bool:
     return is_below(owner, zone) and name.is_subdomain(owner)
 
 
-@lru_cache(maxsize=65536)
-def _target(rdata: str) -> bytes:
-    """The target of a CNAME in wire form, lower case."""
-    return dns.name.from_text(rdata, dns.name.root).canonicalize().to_wire() or b""
-
-
 def _parsed(response: bytes) -> Reply | Outcome:
     import dns.exception
     import dns.message
@@ -284,16 +390,11 @@ def _parsed(response: bytes) -> Reply | Outcome:
         return Outcome.NONSENSE
 
 
-async def _caught(ask: Awaitable[bytes]) -> bytes | Outcome:
-    """The response, or which way of failing it was."""
-    try:
-        return await ask
-    except TimeoutError:
+def _outcome(failed: Exception) -> Outcome:
+    """Which way of failing it was."""
+    if isinstance(failed, TimeoutError):
         return Outcome.TIMEOUT
-    except OSError:
-        return Outcome.UNREACHABLE
-    except (EOFError, ValueError):
-        return Outcome.NONSENSE
+    return Outcome.UNREACHABLE if isinstance(failed, OSError) else Outcome.NONSENSE
 
 
 def _reply(message: "dns.message.Message") -> Reply:

@@ -5,9 +5,17 @@ import shlex
 import stat
 from pathlib import Path
 
-from wixsend.errors import JournalError
+from wixsend.errors import ConfigError, JournalError
 
-__all__ = ["append_private", "private_folder"]
+__all__ = ["append_private", "expanded", "private_folder"]
+
+
+def expanded(written: str, origin: str) -> Path:
+    """A path of the configuration, `~` being the user's folder. Raises `ConfigError` where nobody has that name; `origin` is its place."""
+    try:
+        return Path(written).expanduser()
+    except RuntimeError as wrong:
+        raise ConfigError(f"{origin}: nobody's home folder is {written.partition('/')[0]}", "Write the path from / on.") from wrong
 
 
 def private_folder(path: Path) -> Path:

@@ -10,18 +10,19 @@ import asyncio
 import time
 import zlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 import dns.name
 
-from wixsend.errors import DnsUnreachable, DomainNotFound
-from wixsend.exchange import SILENT, DnsSettings, Exchange, Reply
+from wixsend.errors import DnsUnreachable, DomainNotFound, WixsendError
+from wixsend.exchange import SILENT, DnsSettings, Exchange, Hoped, Reply, is_encrypted
 from wixsend.names import Name, absolute, ancestors, is_below, text
 from wixsend.plan import DmarcAbove
 from wixsend.records import Record, txt_text
-from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa, judge, probes
+from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa, judge, probes, shows
 
 __all__ = ["REGISTRY_SUFFIXES", "ROOT", "Dns", "dmarc_policy"]
 
@@ -82,14 +83,17 @@ class Dns:
         self._exchange = Exchange(self.settings)
         self._cuts: dict[Name, _Cut] = {}
         self._hosts: dict[Name, _Host] = {}
+        self._root = _Cut(ROOT, ROOT, tuple(NameServer(ROOT, (address,)) for address in self.settings.roots))
+        self._closed_until = float("-inf")
         self._asking: dict[_Question, asyncio.Task[tuple[Seen | None, Reply]]] = {}
 
     async def close(self) -> None:
-        """Forget the way to every zone. Nothing is kept open between questions."""
+        """Forget the way to every zone, and close what is kept open."""
         self._cuts.clear()
         self._hosts.clear()
         for asking in self._asking.values():
             asking.cancel()
+        await self._exchange.close()
 
     @property
     def queries(self) -> Counter[str]:
@@ -103,12 +107,13 @@ class Dns:
 
         Raises `DomainNotFound` when there is none below the registry, and `DnsUnreachable` when nobody could be asked.
         """
-        walk = await self._walk(domain)
         how = "walked down from the root servers"
+        walk = _Walk(self._root, silent=True) if self._closed_until > self._now() else await self._walk(domain)
         by_resolver = walk.silent and walk.cut.apex == ROOT
         if by_resolver:
-            walk = await self._walk_by_resolvers(domain)
-            how = "asked public resolvers, because no root server answers with authority from here (is port 53 closed?)"
+            self._closed_until = max(self._closed_until, self._now() + _REMEMBERED)
+            walk, told = await self._walk_by_resolvers(domain)
+            how = f"asked {told}, because no root server answers with authority from here: port 53 seems to be closed"
         cut = walk.cut
         if walk.silent and _is_registry(cut.apex):
             raise DnsUnreachable(
@@ -154,10 +159,18 @@ class Dns:
         return tuple(dict.fromkeys([*(record for seen, _reply in looks for record in seen.records), *onward]))
 
     async def soa(self, delegation: Delegation) -> Soa | None:
-        """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers."""
-        _seen, reply = await self._sure(delegation, delegation.apex, "SOA")
+        """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers.
+
+        From a resolver, whose TTLs count down, the longest negative TTL that it may stand for.
+        """
+        if delegation.by_resolver:
+            _seen, reply = await self._first_resolver(delegation.apex, "SOA")
+        else:
+            _seen, reply = await self._sure(delegation, delegation.apex, "SOA")
         found = reply.soa()
-        return found[1] if found is not None and found[0] == delegation.apex else None
+        if found is None or found[0] != delegation.apex:
+            return None
+        return replace(found[1], ttl=max(found[1].ttl, found[1].minimum)) if delegation.by_resolver else found[1]
 
     async def dmarc_above(self, domain: Name, delegation: Delegation) -> DmarcAbove | None:
         """The nearest DMARC policy stricter than `none` that a domain without one of its own inherits.
@@ -189,29 +202,58 @@ class Dns:
         Where a name turns out to be delegated below the apex, the servers of that cut are asked as well. `former` and `waited` are
         those of `wixsend.verdict.judge`.
         """
-        former, wanted = tuple(former), tuple(dict.fromkeys(wanted))
-        seen = await self._see_all([(want, delegation.apex, delegation.servers) for want in wanted])
-        onward = {look.name for look in seen if look.outcome is Outcome.REFERRAL}
-        strays = [want for want in wanted if want.owner in onward]
-        cuts = [walk.cut for walk in await asyncio.gather(*(self._walk(want.owner) for want in strays))]
-        seen += await self._see_all([(want, cut.apex, cut.servers) for want, cut in zip(strays, cuts, strict=True)])
-        seen += await self._probe(wanted, seen, delegation)
-        resolvers = self.settings.resolvers if ask_resolvers else ()
-        proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
-        if proof.at_authoritative and resolvers:
-            seen += await asyncio.gather(*(self._exchange.resolver_shows(address, want) for want in wanted for address in resolvers))
+        former, hopes = tuple(former), [Hoped.of(want) for want in dict.fromkeys(wanted)]
+        wanted, resolvers = [hoped.record for hoped in hopes], self._exchange.resolvers if ask_resolvers else ()
+        looks = await self._see_all([(hoped, delegation.apex, delegation.servers) for hoped in hopes])
+        seen = [look for _want, look in looks]
+        if not looks or not all(shows(look, want) for want, look in looks):
+            onward = {look.name for look in seen if look.outcome is Outcome.REFERRAL}
+            strays = [hoped for hoped in hopes if hoped.record.owner in onward]
+            cuts = [walk.cut for walk in await asyncio.gather(*(self._walk(hoped.record.owner) for hoped in strays))]
+            beyond = await self._see_all([(hoped, cut.apex, cut.servers) for hoped, cut in zip(strays, cuts, strict=True)])
+            seen += [look for _want, look in beyond]
+            seen += await self._probe(wanted, seen, delegation)
             proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
-        return proof
+            if not proof.at_authoritative:
+                return proof
+        seen += await asyncio.gather(*(self._exchange.resolver_shows(address, hoped) for hoped in hopes for address in resolvers))
+        return judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
 
-    async def _see_all(self, asks: Iterable[tuple[Record, Name, tuple[NameServer, ...]]]) -> list[Seen]:
+    async def prove_each(
+        self, asks: Iterable[tuple[Name, Sequence[Record]]], *, at_once: int = 16, ask_resolvers: bool = True
+    ) -> AsyncIterator[tuple[Name, Proof | WixsendError]]:
+        """One look for each of many sending domains, `at_once` of them at a time, in the order in which they are done.
+
+        A domain whose zone cannot be found, or asked, comes with the error. `asks` is drawn from as there is room, so it may be endless.
+        """
+
+        async def one(domain: Name, wanted: Sequence[Record]) -> tuple[Name, Proof | WixsendError]:
+            try:
+                return domain, await self.prove(wanted, await self.delegation(domain), ask_resolvers=ask_resolvers)
+            except WixsendError as wrong:
+                return domain, wrong
+
+        left, running = iter(asks), set[asyncio.Task[tuple[Name, Proof | WixsendError]]]()
+        try:
+            while True:
+                running |= {asyncio.ensure_future(one(*ask)) for ask in islice(left, at_once - len(running))}
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _see_all(self, asks: Iterable[tuple[Hoped, Name, tuple[NameServer, ...]]]) -> list[tuple[Record, Seen]]:
         """Each record at each server of its zone, at each address."""
-        return await asyncio.gather(
-            *(
-                self._exchange.authority_shows(server, address, zone, want)
-                for want, zone, servers in asks
-                for server, address in self._every(servers)
-            )
+        every = [(hoped, zone, *place) for hoped, zone, servers in asks for place in self._every(servers)]
+        looks = await asyncio.gather(
+            *(self._exchange.authority_shows(server, address, zone, hoped) for hoped, zone, server, address in every)
         )
+        return [(hoped.record, look) for (hoped, *_place), look in zip(every, looks, strict=True)]
 
     async def _probe(self, wanted: Sequence[Record], seen: Sequence[Seen], delegation: Delegation) -> list[Seen]:
         """The answers to `probes`, from the first authoritative server that lacks something."""
@@ -245,6 +287,8 @@ class Dns:
             if seen is None:
                 return _Walk(cut, silent=True)
             if seen.outcome is Outcome.NXDOMAIN:
+                if cut.apex == ROOT and (reply.soa() or (None,))[0] != ROOT:
+                    return _Walk(cut, silent=True)  # no root server denies without its SOA: somebody answers in its place
                 if asked == name:
                     return _Walk(cut, denied=True)
                 todo = [name]  # some servers deny empty non-terminals: only a denial of the name itself counts
@@ -261,7 +305,7 @@ class Dns:
             cut = self._cuts.get(above)
             if cut is not None and cut.until > now:
                 return cut
-        return _Cut(ROOT, ROOT, tuple(NameServer(ROOT, (address,)) for address in self.settings.roots))
+        return self._root
 
     async def _descend(self, cut: _Cut, apex: Name, reply: Reply, path: frozenset[Name]) -> _Cut:
         """The cut at `apex` that a reply of the servers of `cut` shows; glue is believed for hosts at or below their zone only."""
@@ -299,28 +343,36 @@ class Dns:
             self._hosts[host] = _Host(found, self._now() + min(*(record.ttl or 0 for record in records), _REMEMBERED))
         return found
 
-    async def _walk_by_resolvers(self, domain: Name) -> _Walk:
-        """The same through public resolvers, from the top down, at and above the domain only.
+    async def _walk_by_resolvers(self, domain: Name) -> tuple[_Walk, str]:
+        """The same through resolvers, from the top down, at and above the domain only; and the one that told the last.
 
         Name servers' host names below the domain are not looked up: their addresses stay unknown.
         """
-        cut = _Cut(ROOT, ROOT, ())
+        cut, told = self._root, ""
         for name in (*reversed(ancestors(domain, ROOT)), domain)[1:]:
             seen, _reply = await self._first_resolver(name, "NS")
             if seen is None:
+                asked = ", ".join(dict.fromkeys((*self._exchange.unforgeable, *self._exchange.resolvers)))
                 raise DnsUnreachable(
-                    f"neither a root server nor a public resolver ({', '.join(self.settings.resolvers)}) answers",
-                    "Check the network, and whether it lets DNS (port 53) out; then run the same command again.",
+                    f"neither a root server nor a public resolver ({asked}) answers",
+                    "Check the network, and whether it lets DNS (port 53) or HTTPS to a resolver out; then run the same command again.",
+                )
+            told = seen.server
+            hosts = sorted({record.target.canonicalize() for record in seen.records if record.rtype == "NS"})
+            if not hosts and len(name) == 2 and not is_encrypted(told):
+                raise DnsUnreachable(
+                    f"what answers for {told} on port 53 does not know of the top-level domain {text(name)}: "
+                    "this network seems to answer in its place, and it is not believed",
+                    "Log in to the network if it wants that, or use another one; or name a resolver over HTTPS: [dns] fallback.",
                 )
             if seen.outcome is Outcome.NXDOMAIN:
-                return _Walk(cut, denied=True)
-            hosts = sorted({record.target.canonicalize() for record in seen.records if record.rtype == "NS"})
+                return _Walk(cut, denied=True), told
             if hosts and not _is_registry(name):
                 found = await asyncio.gather(*(self._addresses_by_resolver(host, domain) for host in hosts))
                 cut = _Cut(name, cut.apex, tuple(NameServer(host, addresses) for host, addresses in zip(hosts, found, strict=True)))
             elif hosts:
                 cut = _Cut(name, cut.apex, tuple(NameServer(host) for host in hosts))
-        return _Walk(cut)
+        return _Walk(cut), told
 
     async def _addresses_by_resolver(self, host: Name, domain: Name) -> tuple[str, ...]:
         if host.is_subdomain(domain):
@@ -382,8 +434,13 @@ class Dns:
         return await _race(partial(self._exchange.authority, server, address, zone, name, rtype) for server, address in rotated[:8])
 
     async def _first_resolver(self, name: Name, rtype: str) -> tuple[Seen | None, Reply]:
-        """The same at the public resolvers."""
-        return await _race(partial(self._exchange.resolver, address, name, rtype) for address in self.settings.resolvers)
+        """The same at resolvers, for where port 53 is closed: the others only if none answers whose answers nobody can forge on the way."""
+        plain = [where for where in self._exchange.resolvers if not is_encrypted(where)]
+        for resolvers in (self._exchange.unforgeable, plain):
+            seen, reply = await _race(partial(self._exchange.resolver, where, name, rtype) for where in resolvers)
+            if seen is not None:
+                return seen, reply
+        return None, SILENT
 
     async def _see(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> Seen:
         return (await self._exchange.authority(server, address, zone, name, rtype))[0]

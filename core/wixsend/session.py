@@ -19,10 +19,11 @@ from platformdirs import user_state_path
 from wixsend.config import Config, Setting
 from wixsend.credentials import Account, Accounts, Secrets, Written
 from wixsend.errors import ConfigError, CredentialsMissing
+from wixsend.folder import expanded
 from wixsend.names import Name, absolute
 from wixsend.plugins import Plugins
 from wixsend.provider import ProviderPlugin
-from wixsend.redact import Redactor
+from wixsend.redact import Redactor, is_reference
 
 if TYPE_CHECKING:
     from wixsend.adapters import Adapter
@@ -41,7 +42,7 @@ _BY_APP = ("app_id", "app_secret", "instance_id")
 def state_folder(config: Config) -> Path:
     """Where the journal, its locks and the log are: `[state] folder`, --state, WIXSEND_STATE, or the user's state folder."""
     folder = config.settings.state.folder
-    return Path(folder).expanduser() if folder else user_state_path("wixsend")
+    return expanded(folder, config.origin("state", "folder")) if folder else user_state_path("wixsend")
 
 
 class Session:
@@ -68,6 +69,8 @@ class Session:
         self._opening = asyncio.Lock()
         for setting in config.set.values():
             if setting.secret and setting.path[0] == "wix":
+                if not is_reference(str(setting.value)):
+                    self.redactor.learn(setting.path[-1], str(setting.value))
                 self._secrets.refuse_plain(setting.path[-1], _written(setting))
 
     async def __aenter__(self) -> Self:
@@ -179,8 +182,11 @@ class Session:
         from wixsend.exchange import DnsSettings
         from wixsend.lookup import Dns
 
-        manners = {name: self._http[name] for name in ("ca_file", "proxy") if name in self._http}
-        return Dns(DnsSettings(**(manners | self.config.settings.dns.model_dump(exclude_none=True))))
+        chosen: dict[str, Any] = {name: self._http[name] for name in ("ca_file", "proxy") if name in self._http}
+        chosen |= self.config.settings.dns.model_dump(exclude_none=True)
+        if "ca_file" in chosen:
+            chosen["ca_file"] = str(expanded(chosen["ca_file"], self.config.origin("dns", "ca_file")))
+        return Dns(DnsSettings(**chosen))
 
     @cached_property
     def journal(self) -> "Journal":
@@ -216,7 +222,7 @@ class Session:
     def _http(self) -> dict[str, Any]:
         """The manners of every HTTP client."""
         http = self.config.settings.http
-        options: dict[str, Any] = {"ca_file": str(Path(http.ca_file).expanduser())} if http.ca_file else {}
+        options: dict[str, Any] = {"ca_file": str(expanded(http.ca_file, self.config.origin("http", "ca_file")))} if http.ca_file else {}
         if http.ca_file and not Path(options["ca_file"]).is_file():
             raise ConfigError(f"{self.config.origin('http', 'ca_file')}: {http.ca_file} does not exist", "Name a file of PEM certificates.")
         if http.proxy:

@@ -43,7 +43,7 @@ type Glue = Callable[[Name, Name], list[RRset]]
 """Addresses of a host, as far as the servers of an apex add them to a referral."""
 
 type FaultKind = (
-    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
+    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "no-data", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
     | Literal["garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first"]
 )
 
@@ -79,12 +79,12 @@ class DnsFault:
 
     `server` is a host name or address, `authority` or `resolver` for all of that kind, or empty for any.
 
-    drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; lame: an answer
-    without authority, as from a server that does not know the zone; no-aa: the right one without AA, as from a cache;
-    stray-glue: addresses that lead nowhere for every name server of a referral; truncate: TC and nothing else over UDP;
-    no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a client must not
-    believe, each followed by silence; forged-first: one with a wrong id, and then the right one. `times` is how often it still
-    happens, `None` always. `action` is called when it does, on the DNS thread.
+    drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; no-data: neither a
+    record nor an error; lame: an answer without authority, as from a server that does not know the zone; no-aa: the right one
+    without AA, as from a cache; stray-glue: addresses that lead nowhere for every name server of a referral; truncate: TC and
+    nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a
+    client must not believe, each followed by silence; forged-first: one with a wrong id, and then the right one. `times` is how
+    often it still happens, `None` always. `action` is called when it does, on the DNS thread.
     """
 
     kind: FaultKind
@@ -435,7 +435,9 @@ class SandboxDns:
         given: dict[str, Any] = {
             "resolvers": tuple(self.recursors),
             "roots": self._glue[absolute(ROOT_SERVER)],
+            "fallback": (),
             "endpoints": self.endpoints,
+            "per_second": float("inf"),  # nobody else's server is spared by waiting
         }
         return DnsSettings(**(given | changes))
 
@@ -668,6 +670,8 @@ class SandboxDns:
                 return _Answer(dns.rcode.REFUSED, aa=False)
             case "deny":
                 return _Answer(dns.rcode.NXDOMAIN)
+            case "no-data":
+                return _Answer()
             case "lame":
                 root = _rrset(ROOT, 3600, "NS", [ROOT_SERVER + "."])
                 return _Answer(aa=False, authority=[root])

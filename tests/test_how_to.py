@@ -1,0 +1,119 @@
+"""Each recipe of the documentation is cooked: in a sandbox with the domains that it tells of, every command run, every output compared."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from documents import blocks, run
+from wixsend.names import absolute
+from wixsend.records import Record
+from wixsend.testing.sandbox import Sandbox
+
+HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
+
+_QUICK = {"WIXSEND_TIMES_LOOK_LEAST": "0.2"}
+
+
+def _zone(apex: str, *more: tuple[str, str, str]) -> list[Record]:
+    """What a small business has in its zone, and more: owner, type, rdata."""
+    rows = [("@", "A", "192.0.2.80"), ("www", "CNAME", f"{apex}."), ("@", "MX", "10 mail.example.net."), ("@", "TXT", '"v=spf1 mx -all"')]
+    return [Record(absolute(owner, absolute(apex)), rtype, rdata, 3600) for owner, rtype, rdata in (*rows, *more)]
+
+
+def _one_domain(world: Sandbox) -> None:
+    for domain, host in (("example.com", "cloudflare"), ("example.net", "godaddy"), ("example.org", "namecheap")):
+        world.add_domain(domain, host, _zone(domain))
+
+
+def _example(world: Sandbox) -> None:
+    world.add_domain("example.com", "cloudflare", _zone("example.com"))
+
+
+def _policies(world: Sandbox) -> None:
+    for domain in ("policy.example", "policy2.example"):
+        world.add_domain(domain, "cloudflare", _zone(domain, ("_dmarc", "TXT", '"v=DMARC1; p=reject"')))
+    above = _zone("above.example", ("_dmarc", "TXT", '"v=DMARC1; p=quarantine"'))
+    world.add_domain("mail.above.example", "godaddy", above, zone="above.example")
+
+
+def _conflicts(world: Sandbox) -> None:
+    world.add_domain("taken.example", "cloudflare", _zone("taken.example", ("s1._domainkey", "CNAME", "s1.domainkey.u42.wl.sendgrid.net.")))
+    world.add_domain("star.example", "digitalocean", _zone("star.example", ("*", "CNAME", "star.example.")))
+    wants = world.add_domain("proxied.example", "cloudflare").wants
+    world.edit_behind("cloudflare", "proxied.example", add=[replace(next(r for r in wants if r.owner.labels[0] == b"s1"), masked=True)])
+
+
+def _dynamic(world: Sandbox) -> None:
+    zone = _zone("dynamic.example", ("home", "A", "192.0.2.44"))
+    flags = {("home", "A"): {"IsDDNSEnabled": "true"}}
+    world.add_domain("dynamic.example", "namecheap", zone, flags=flags)
+
+
+def _closed(world: Sandbox) -> dict[str, str]:
+    """Nothing but the resolvers can be reached."""
+    _example(world)
+    ends = dict(pair.split("=") for pair in world.environment()["WIXSEND_DNS_ENDPOINTS"].split(","))
+    shut = {address: place if address.startswith("203.") else "127.0.0.1:9" for address, place in ends.items()}
+    return {"WIXSEND_DNS_ENDPOINTS": ",".join("=".join(pair) for pair in shut.items()), "WIXSEND_DNS_TIMEOUT": "0.2"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is in the sandbox, and what more is in the environment."""
+
+    world: Callable[[Sandbox], Mapping[str, str] | None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+RECIPES = {
+    "one-domain": Recipe(_one_domain),
+    "existing-dmarc": Recipe(_policies),
+    "conflicts": Recipe(_conflicts),
+    "whole-zone-hosts": Recipe(_dynamic),
+    "undo-and-restore": Recipe(_example),
+    "secrets": Recipe(_example),
+    "when-it-stops": Recipe(_example),
+    "sandbox": Recipe(_example),
+    "port-53-closed": Recipe(_closed),
+}
+
+
+@pytest.fixture
+def world() -> Iterator[Sandbox]:
+    with Sandbox() as world:
+        world.wix.requires_dmarc = False
+        yield world
+
+
+def test_every_recipe_is_cooked() -> None:
+    assert {page.stem for page in HOW_TO.glob("*.md")} == set(RECIPES)
+    for page in HOW_TO.glob("*.md"):
+        assert page.read_text().count("\n```") == 2 * len(blocks(page)), f"{page.name} has a block that nobody looks at"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe(name: str, world: Sandbox, tmp_path: Path) -> None:
+    recipe = RECIPES[name]
+    more = recipe.world(world) or {}
+    environment = {**world.environment(), "WIXSEND_STATE": str(tmp_path / "state"), **_QUICK, **recipe.environment, **more}
+    if name == "secrets":
+        environment["MY_CLOUDFLARE_TOKEN"] = environment.pop("CLOUDFLARE_API_TOKEN")
+    run(HOW_TO / f"{name}.md", tmp_path, environment, {"someone-deletes-www": _deletes("www.example.com", world)})
+
+
+def _deletes(owner: str, world: Sandbox) -> str:
+    """A script that removes the records of an owner at Cloudflare, as its panel would."""
+    base, token = world.url("cloudflare"), world.environment()["CLOUDFLARE_API_TOKEN"]
+    return f"""
+import json, urllib.request
+def ask(path, method="GET"):
+    request = urllib.request.Request({json.dumps(base)} + path, method=method, headers={{"authorization": "Bearer " + {json.dumps(token)}}})
+    return json.load(urllib.request.urlopen(request))["result"]
+zone = next(zone["id"] for zone in ask("/zones?name=example.com"))
+for record in ask(f"/zones/{{zone}}/dns_records?per_page=100"):
+    if record["name"] == {json.dumps(owner)}:
+        ask(f"/zones/{{zone}}/dns_records/{{record['id']}}", "DELETE")
+"""
