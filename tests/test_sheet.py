@@ -149,6 +149,12 @@ def test_a_heading_that_looks_like_a_slip_is_remarked_and_travels() -> None:
     assert "did you mean account?" in sheet.remarks[0].reason
 
 
+def test_headings_that_are_blank_or_there_twice_are_told_apart() -> None:
+    sheet = read_sheet(b"domain,note 1,,note 1,note 1 (2)\na.example,1,2,3,4\n")
+    assert sheet.columns == ("domain", "note 1", "column 3", "note 1 (2)", "note 1 (2) (2)")
+    assert sheet.rows[0].cells == ("a.example", "1", "2", "3", "4")
+
+
 def test_json_lines_bring_their_own_columns() -> None:
     lines = [
         '{"domain": "a.example"}',

@@ -15,7 +15,7 @@ from wixsend.errors import ConfigError, PluginBroken, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
 from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, Wire, translate
-from wixsend.records import Snapshot, Zone
+from wixsend.records import Granularity, Snapshot, Zone
 from wixsend.redact import Redactor
 
 __all__ = ["OVERLAP", "Adapter"]
@@ -69,6 +69,11 @@ class Adapter:
         for zone in zones:
             self._promised(zone.apex == apex, f"answered {text(zone.apex)} when asked for the zone {text(apex)}")
         return tuple(zones)
+
+    @property
+    def width(self) -> int:
+        """How many zones it is worth working on at one time: one where calls queue, or where a plan must not grow old."""
+        return 1 if self._thread is not None or self.plugin.granularity is Granularity.ZONE else OVERLAP
 
     @property
     def lists_zones(self) -> bool:

@@ -27,7 +27,7 @@ def _runs_and_rows(op: "Operations") -> None:
         sa.Column("at", sa.Float, nullable=False),
         sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("columns", sa.Text, nullable=False),
-        sa.Column("consent", sa.Text, nullable=False),
+        sa.Column("terms", sa.Text, nullable=False),
     )
     op.create_table(
         "rows",

@@ -60,7 +60,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What was read: `form` says as what, `columns` are the headings in the input's order, `faults` the lines that are not among `rows`."""
+    """What was read: `form` says as what, `faults` are the lines that are not among `rows`.
+
+    `columns` are the headings in the input's order; blank ones, and those that are there twice, are told apart.
+    """
 
     form: str
     columns: tuple[str, ...]
@@ -241,12 +244,21 @@ def _csv(text: str) -> _Raw:
         raise ConfigError(f"line {line} of the list of domains cannot be read: {head}", _EXAMPLE)
     head = [cell.strip() for cell in head]
     if "domain" in map(_known, head):
-        return _Raw(form, head, _headings(head), _squared(rows, len(head)))
+        return _Raw(form, _told_apart(head), _headings(head), _squared(rows, len(head)))
     if len(head) == 1 and _is_domain(head[0]):
         return _Raw("one domain a line", ["domain"], (), _chained((line, head), _squared(rows, 1)))
     near = [heading for heading in head if difflib.get_close_matches(heading.lower(), ["domain"], 1, 0.5)]
     step = f"Call the column {near[0]!r} domain." if near else _EXAMPLE
     raise ConfigError(f"the list of domains has no column domain; its first line has: {', '.join(head)[:200]}", step)
+
+
+def _told_apart(head: Sequence[str]) -> list[str]:
+    """Headings that differ from each other: a blank one is called by its place, one that is there again gets a number."""
+    named: list[str] = []
+    for place, heading in enumerate(head, 1):
+        heading = heading or f"column {place}"
+        named.append(heading if heading not in named else next(new for n in range(2, 10**6) if (new := f"{heading} ({n})") not in named))
+    return named
 
 
 def _delimiter(line: str) -> str:

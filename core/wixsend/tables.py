@@ -68,9 +68,9 @@ runs = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("columns", sa.Text, nullable=False),
-    sa.Column("consent", sa.Text, nullable=False),
+    sa.Column("terms", sa.Text, nullable=False),
 )
-"""`source` is the file's path, `columns` its headings as a JSON list, `consent` what a person agreed to for all of it, as JSON."""
+"""`source` is the file's path, `columns` its headings as a JSON list, `terms` what a person agreed to for all of it, as JSON."""
 
 rows = sa.Table(
     "rows",
@@ -87,4 +87,5 @@ rows = sa.Table(
     sa.UniqueConstraint("run_id", "case_id"),
     sa.Index("rows_by_case", "case_id"),
 )
-"""`number` is the row's place in the run, `line` where it stood in the file, `cells` the input's cells as a JSON list."""
+"""`number` is the row's place in the run, `line` where it stood in the file, `cells` the input's cells by their
+heading, as a JSON object."""

@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -169,10 +170,19 @@ class Wix:
         ca_file: str | None = None,
         proxy: str | None = None,
     ) -> None:
-        self._auth = auth
         self._now = now
         self._wire = HttpWire(base_url, (_RATE,), timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
+        self._ask_as(auth)
+
+    def beside(self, auth: WixApiKey | WixApp) -> "Wix":
+        """Wix, asked for another site: over the same connections and under the same quota. It is closed with this one."""
+        other = copy(self)
+        other._ask_as(auth)
+        return other
+
+    def _ask_as(self, auth: WixApiKey | WixApp) -> None:
+        self._auth = auth
         self._redactor = Redactor()
         self._token = ""
         self._token_ends = 0.0

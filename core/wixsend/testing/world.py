@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from wixsend.adapters import Adapter
+from wixsend.bulk import Common, Driver, Hops
 from wixsend.engine import Engine, Preview, Update
 from wixsend.exchange import DnsSettings
 from wixsend.flow import Times
@@ -22,12 +24,14 @@ from wixsend.journal import Entry, Journal
 from wixsend.locate import Located
 from wixsend.lookup import Dns
 from wixsend.mend import Mender
-from wixsend.names import Name, absolute, parse_sending_domain
+from wixsend.names import Name, absolute, parse_sending_domain, text
 from wixsend.plan import Plan
 from wixsend.plugins import Plugins, Row
 from wixsend.provider import Credentials, ProviderPlugin
 from wixsend.records import Record
+from wixsend.runs import Ref, Runs, TakenIn, Terms
 from wixsend.sending import KNOWN_TARGETS
+from wixsend.sheet import read_sheet
 from wixsend.survey import Approve, Order
 from wixsend.testing.dns import SandboxDns
 from wixsend.testing.fakes import FakeHost, Request, Response
@@ -36,7 +40,7 @@ from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import Wix, WixApiKey
 
-__all__ = ["Around", "Clock", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "no", "owner", "record", "yes"]
+__all__ = ["Around", "Clock", "Fleet", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "no", "owner", "record", "yes"]
 
 
 class Clock:
@@ -144,6 +148,10 @@ class World:
     def run(self, domain: str, **order: object) -> "Run":
         """A process of wixsend for one domain."""
         return Run(self.reach, self.clock, domain, order, plugins=self.plugins)
+
+    def fleet(self, **manners: Any) -> "Fleet":
+        """A process of wixsend for many domains."""
+        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **manners)
 
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
@@ -263,6 +271,65 @@ class Run:
 
     def _open(self) -> "tuple[_Outside, Journal]":
         return _Outside(self), self.journal()
+
+
+@dataclass
+class Fleet(Run):
+    """One process that drives bulk runs. `hops` makes what goes on with a row, `watched` are the updates by domain."""
+
+    hops: type[Hops] = Hops
+    watched: list[tuple[str, Update]] = field(default_factory=list)
+    bugs: list[Exception] = field(default_factory=list)
+
+    async def bulk(self, sheet: str, *, name: str = "clients", wait: bool = True, terms: Terms = Terms()) -> TakenIn:  # noqa: B008 - frozen
+        """`wixsend bulk run`: take the sheet in, and drive the run."""
+        taken = self.take_in(sheet, name=name, terms=terms)
+        await self.drive(name, wait=wait)
+        return taken
+
+    def take_in(self, sheet: str, *, name: str = "clients", terms: Terms = Terms()) -> TakenIn:  # noqa: B008 - frozen
+        """Take the sheet in, and do nothing else."""
+        read, journal = read_sheet(sheet.encode()), self.journal()
+        site = self.reach().wix.site_id
+        taken = Runs(journal).take_in(name, f"{name}.csv", read, [row.site_id or site for row in read.rows], terms, self.clock.now())
+        journal.close()
+        return taken
+
+    async def drive(self, name: str = "clients", *, wait: bool = True) -> None:
+        """Drive a run that was taken in."""
+        outside, journal = self._open()
+        try:
+            run = Runs(journal).get(name)
+            worlds = _Worlds(outside, self.reach().wix)
+            hops = self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
+            await Driver(run, hops, worlds, journal).drive(wait=wait)
+        finally:
+            await outside.close()
+            journal.close()
+
+    def _watch(self, ref: Ref, update: Update) -> None:
+        self.watched.append((text(ref.domain), update))
+
+    def _log(self, bug: Exception) -> str:
+        self.bugs.append(bug)
+        return "the test"
+
+
+class _Worlds:
+    """`wixsend.bulk.Worlds` over the world's fakes."""
+
+    def __init__(self, outside: "_Outside", key: WixApiKey) -> None:
+        self._outside = outside
+        self._key = key
+        self.holdings = outside.holdings
+        self.holdings.lists = True
+        self.now = outside.now
+        self.sleep = outside.sleep
+
+    def at(self, _profile: str, site: str) -> "_Outside":
+        other = copy(self._outside)
+        other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site))
+        return other
 
 
 class _Outside:
