@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wixsend.names import Name, absolute
-from wixsend.packets import Packets, Place, is_truncated, query, question, responds, shows
+from wixsend.packets import Edns, Packets, Place, is_truncated, query, question, responds, shows
 
 labels = st.text("abcXYZ019_-", min_size=1, max_size=12).map(str.encode)
 names = st.builds(
@@ -121,9 +121,9 @@ def test_no_bytes_at_all_are_too_strange(rdata: bytes) -> None:
 
 
 def test_a_question_is_as_dnspython_would_send_it() -> None:
-    sent = dns.message.from_wire(query(7, ASKED, True, True))
+    sent = dns.message.from_wire(query(7, ASKED, True, Edns.ON))
     assert (sent.id, sent.question[0].name, sent.flags, sent.payload) == (7, OWNER, dns.flags.RD, 1232)
-    assert dns.message.from_wire(query(7, ASKED, False, False)).edns == -1
+    assert dns.message.from_wire(query(7, ASKED, False, Edns.OFF)).edns == -1
 
 
 RESPONDS: dict[str, tuple[bytes, bool]] = {
@@ -132,7 +132,7 @@ RESPONDS: dict[str, tuple[bytes, bool]] = {
     "another id": (b"\0\x08" + SHOWN[2:], False),
     "another question": (response(owner=TARGET), False),
     "another type": (SHOWN[: 12 + len(ASKED) - 4] + b"\0\x01" + SHOWN[12 + len(ASKED) - 2 :], False),
-    "a question": (query(7, ASKED, False, True), False),
+    "a question": (query(7, ASKED, False, Edns.ON), False),
     "half a header": (SHOWN[:7], False),
     "an error without a question": (b"\0\x07\x80\x01" + b"\0" * 8, True),
     "an answer without a question": (b"\0\x07\x84\0" + b"\0" * 8, False),
@@ -189,7 +189,7 @@ def right(data: bytes) -> bytes:
 
 
 async def ask(packets: Packets, server: Server, timeout: float = 2.0) -> bytes:  # noqa: ASYNC109
-    return await packets.udp(server.place, ASKED, rd=False, edns=True, timeout=timeout)
+    return await packets.udp(server.place, ASKED, rd=False, edns=Edns.ON, timeout=timeout)
 
 
 async def test_what_is_no_response_to_the_question_is_passed_over() -> None:
@@ -203,7 +203,7 @@ async def test_what_is_no_response_to_the_question_is_passed_over() -> None:
 async def test_questions_at_the_same_time_share_a_socket_and_one_does_not_get_anothers_answer() -> None:
     async with serving(lambda data: [data[:2] + b"\x84" + data[3:]]) as server:
         packets, asked = Packets(), [question(absolute(f"n{place}.example.com"), "CNAME") for place in range(40)]
-        got = await asyncio.gather(*(packets.udp(server.place, one, rd=False, edns=True, timeout=2) for one in asked))
+        got = await asyncio.gather(*(packets.udp(server.place, one, rd=False, edns=Edns.ON, timeout=2) for one in asked))
         assert [message[12 : 12 + len(one)] for message, one in zip(got, asked, strict=True)] == asked
         assert len(set(server.sources)) == 1
 
@@ -230,7 +230,7 @@ async def test_silence_is_a_time_out_and_leaves_others_alone() -> None:
     silent = question(absolute("silent.example.com"), "CNAME")
     async with serving(lambda data: [right(data)] if ASKED in data else []) as server:
         packets = Packets()
-        waiting = asyncio.ensure_future(packets.udp(server.place, silent, rd=False, edns=True, timeout=0.2))
+        waiting = asyncio.ensure_future(packets.udp(server.place, silent, rd=False, edns=Edns.ON, timeout=0.2))
         assert (await ask(packets, server))[2:] == SHOWN[2:]
         with pytest.raises(TimeoutError):
             await waiting
@@ -250,7 +250,7 @@ async def test_a_closed_port_is_told_at_once() -> None:
         unused.bind(("127.0.0.1", 0))
         place = unused.getsockname()
     with pytest.raises(OSError, match="refused"):
-        await Packets().udp(place, ASKED, rd=False, edns=True, timeout=30)
+        await Packets().udp(place, ASKED, rd=False, edns=Edns.ON, timeout=30)
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def framed(message: bytes) -> bytes:
 
 async def test_a_huge_answer_comes_over_tcp(tcp_place: Callable[[bytes, bool], Place]) -> None:
     huge = SHOWN + b"\0" * (65535 - len(SHOWN))
-    got = await Packets().tcp(tcp_place(framed(huge), True), ASKED, rd=False, edns=True, timeout=2)
+    got = await Packets().tcp(tcp_place(framed(huge), True), ASKED, rd=False, edns=Edns.ON, timeout=2)
     assert got[2:] == huge[2:]
 
 
@@ -296,14 +296,14 @@ async def test_a_huge_answer_comes_over_tcp(tcp_place: Callable[[bytes, bool], P
         (framed(SHOWN)[:20], True, EOFError),
         (b"", False, EOFError),
         (framed(response(owner=TARGET)), True, ValueError),
-        (framed(query(7, ASKED, False, True)), True, ValueError),
+        (framed(query(7, ASKED, False, Edns.ON)), True, ValueError),
     ],
 )
 async def test_over_tcp_what_is_cut_short_or_another_questions_is_an_error(
     tcp_place: Callable[[bytes, bool], Place], sends: bytes, with_id: bool, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await Packets().tcp(tcp_place(sends, with_id), ASKED, rd=False, edns=True, timeout=2)
+        await Packets().tcp(tcp_place(sends, with_id), ASKED, rd=False, edns=Edns.ON, timeout=2)
 
 
 def test_dnspython_reads_what_we_recognise() -> None:

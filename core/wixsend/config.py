@@ -47,6 +47,7 @@ __all__ = [
     "Listed",
     "Paired",
     "Policy",
+    "Rate",
     "Seconds",
     "Setting",
     "SettingPath",

@@ -18,7 +18,7 @@ import dns.name
 
 from wixsend.errors import ConfigError
 from wixsend.names import Name, is_below, text
-from wixsend.packets import Packets, Place, is_truncated, query, question, responds, shows
+from wixsend.packets import Edns, Packets, Place, is_truncated, query, question, responds, shows
 from wixsend.records import Record
 from wixsend.verdict import Kind, NameServer, Outcome, Seen, Soa
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from wixsend.encrypted import Encrypted
 
-__all__ = ["FALLBACK", "ROOTS", "SILENT", "SYSTEM", "DnsSettings", "Exchange", "Hoped", "Reply", "is_encrypted"]
+__all__ = ["FALLBACK", "ROOTS", "SILENT", "SYSTEM", "DnsSettings", "Exchange", "Hoped", "Line", "Reply", "is_encrypted"]
 
 ROOTS: tuple[str, ...] = (
     *("198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "192.203.230.10", "192.5.5.241", "192.112.36.4"),
@@ -176,11 +176,13 @@ class Exchange:
         """Resolvers whose answers nobody on the way can hold back or forge: the encrypted ones, then those of `fallback`."""
         return tuple(dict.fromkeys(where for where in (*self.resolvers, *self.settings.fallback) if is_encrypted(where)))
 
-    async def authority(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> tuple[Seen, Reply]:
-        """One authoritative server at one address, RD=0."""
+    async def authority(
+        self, server: NameServer, address: str, zone: Name, name: Name, rtype: str, *, dnssec: bool = False
+    ) -> tuple[Seen, Reply]:
+        """One authoritative server at one address, RD=0; `dnssec` asks for signatures as well."""
         refusal = self._refusal(address)
         blank = Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, refusal or Outcome.TIMEOUT)
-        return (blank, SILENT) if refusal else _read(blank, await self._ask(address, question(name, rtype), rd=False), zone)
+        return (blank, SILENT) if refusal else _read(blank, await self._ask(address, question(name, rtype), rd=False, dnssec=dnssec), zone)
 
     async def resolver(self, address: str, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One public resolver, RD=1."""
@@ -213,7 +215,7 @@ class Exchange:
             return Outcome.PRIVATE
         return None if self.has_way(address) else Outcome.UNREACHABLE
 
-    async def _ask(self, address: str, asked: bytes, *, rd: bool) -> bytes | Outcome:
+    async def _ask(self, address: str, asked: bytes, *, rd: bool, dnssec: bool = False) -> bytes | Outcome:
         """A question, and again without EDNS where the server is older than that (RFC 6891, section 7)."""
         line = self._lines.get(address)
         if line is None:
@@ -221,12 +223,12 @@ class Exchange:
         if wait := line.wait(asyncio.get_running_loop().time()):
             await asyncio.sleep(wait)
         async with line.places, self._all:
-            got = await self._try(address, asked, rd, edns=True)
+            got = await self._try(address, asked, rd, Edns.DNSSEC if dnssec else Edns.ON)
             if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS:
-                got = await self._try(address, asked, rd, edns=False)
+                got = await self._try(address, asked, rd, Edns.OFF)
         return got
 
-    async def _try(self, address: str, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+    async def _try(self, address: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
         """Send a question as often as the settings allow until there is a response; what it was that failed otherwise.
 
         The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP.
@@ -241,7 +243,7 @@ class Exchange:
                 break
         return got
 
-    async def _udp(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+    async def _udp(self, place: Place, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
         """Over UDP, and again over TCP when the response is truncated."""
         try:
             got = await self._packets.udp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout)
@@ -249,13 +251,13 @@ class Exchange:
             return _outcome(failed)
         return await self._tcp(place, asked, rd, edns) if is_truncated(got) else got
 
-    async def _tcp(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+    async def _tcp(self, place: Place, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
         try:
             return await self._packets.tcp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout)
         except (OSError, EOFError, ValueError) as failed:
             return _outcome(failed)
 
-    async def _either(self, place: Place, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+    async def _either(self, place: Place, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
         """Over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
         asks = [asyncio.ensure_future(way(place, asked, rd, edns)) for way in (self._udp, self._tcp)]
         try:
@@ -269,7 +271,7 @@ class Exchange:
             await asyncio.gather(*asks, return_exceptions=True)
         return asks[0].result()
 
-    async def _secretly(self, where: str, asked: bytes, rd: bool, edns: bool) -> bytes | Outcome:
+    async def _secretly(self, where: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
         """Over HTTPS or TLS. The id is 0, as RFC 8484 has it: there it is the connection that tells whose answer it is."""
         if where not in self._encrypted:
             from wixsend.encrypted import Trust, encrypted

@@ -8,12 +8,13 @@ question and, by the kernel, the address (RFC 5452, section 3), then of the answ
 import asyncio
 import secrets
 import struct
+from enum import Enum
 
 import dns.rdatatype
 
 from wixsend.names import Name
 
-__all__ = ["Packets", "Place", "is_truncated", "query", "question", "responds", "shows"]
+__all__ = ["Edns", "Packets", "Place", "is_truncated", "query", "question", "responds", "shows"]
 
 type Place = tuple[str, int]
 """An IP address and a port."""
@@ -23,13 +24,21 @@ _RECORD = struct.Struct("!HHIH")
 _QR, _AA, _TC, _RD, _OPCODE, _RCODE = 0x8000, 0x0400, 0x0200, 0x0100, 0x7800, 0x000F
 _CNAME, _IN = 5, 1
 _PAYLOAD = 1232
-_OPT = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
+_DO = 0x8000
 _MAY_LACK_QUESTION = frozenset({1, 2, 4, 5})
 """FORMERR, SERVFAIL, NOTIMP, REFUSED: errors in which some servers leave the question out."""
 _THIS_QUESTION = b"\xc0\x0c"
 _LABELS = 128
 _WORN = 200
 """Questions that one socket takes: whoever wants to forge an answer has to guess its port, and has no more time than that."""
+
+
+class Edns(Enum):
+    """What a question says of EDNS, as the OPT record that stands at its end."""
+
+    OFF = b""
+    ON = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
+    DNSSEC = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, _DO, 0)
 
 
 def question(name: Name, rtype: str) -> bytes:
@@ -95,9 +104,9 @@ def responds(message: bytes, ident: int, asked: bytes) -> bool:
     return questions == 1 and (echo == asked or (echo[-4:] == asked[-4:] and echo[:-4].lower() == asked[:-4].lower()))
 
 
-def query(ident: int, asked: bytes, rd: bool, edns: bool) -> bytes:
+def query(ident: int, asked: bytes, rd: bool, edns: Edns) -> bytes:
     """The message that asks a question."""
-    return _HEADER.pack(ident, _RD if rd else 0, 1, 0, 0, int(edns)) + asked + (_OPT if edns else b"")
+    return _HEADER.pack(ident, _RD if rd else 0, 1, 0, 0, int(bool(edns.value))) + asked + edns.value
 
 
 class Packets:
@@ -106,7 +115,7 @@ class Packets:
     def __init__(self) -> None:
         self._sockets: dict[Place, _Socket] = {}
 
-    async def udp(self, place: Place, asked: bytes, *, rd: bool, edns: bool, timeout: float) -> bytes:  # noqa: ASYNC109
+    async def udp(self, place: Place, asked: bytes, *, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
         """The first response to a question; what comes and is none is passed over. `TimeoutError` when there is none in time.
 
         `OSError` when the system says at once that nobody is there.
@@ -125,7 +134,7 @@ class Packets:
                 if self._sockets.get(place) is sock:
                     del self._sockets[place]
 
-    async def tcp(self, place: Place, asked: bytes, *, rd: bool, edns: bool, timeout: float) -> bytes:  # noqa: ASYNC109
+    async def tcp(self, place: Place, asked: bytes, *, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
         """The same over TCP, in a connection of its own. `EOFError` when it is cut short, `ValueError` when it is another question's."""
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(*place)
@@ -154,7 +163,7 @@ class _Socket(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
 
-    async def ask(self, asked: bytes, rd: bool, edns: bool, timeout: float) -> bytes:  # noqa: ASYNC109
+    async def ask(self, asked: bytes, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
         """The response to one question, if it comes in time."""
         loop = asyncio.get_running_loop()
         if self._transport is None:

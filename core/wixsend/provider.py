@@ -141,13 +141,20 @@ class Provider(Protocol):
         ...
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
-        """What is at these names, of every type, or in the whole zone; `Snapshot.covers` says which. Every page of it."""
+        """What is at these names, of every type, or in the whole zone; `Snapshot.covers` says which. Every page of it.
+
+        The SOA and the NS RRset at the apex are the host's own and not among the records; the name servers go into
+        `Zone.name_servers`, that of the snapshot's zone where only the records tell them. An answer that is not of the form that was
+        agreed raises: it is never an empty zone.
+        """
         ...
 
     async def write(self, edit: Edit) -> Receipt:
         """Make exactly this edit, with as few calls as the host allows; raise rather than do half of it where the host lets one choose.
 
-        `ref` of records that come means nothing. Called once; never called with an edit without changes.
+        Where it takes several calls and one fails after others were done, that is `OutcomeUnknown`, and what was removed only to make
+        room for what did not come is put back first. `ref` of records that come means nothing. Called once; never called with
+        an edit without changes.
         """
         ...
 

@@ -7,15 +7,18 @@ A page that is generated cannot be out of date, and a test runs the check.
 """
 
 import argparse
+import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from wixsend import config, credentials, errors, hookspecs, provider, records
+import wixsend
+from wixsend import config, credentials, errors, hookspecs, provider
 from wixsend.cli import cli
 from wixsend.config import ENVIRONMENT, SECTIONS, Account
 from wixsend.events import EVENTS
@@ -102,24 +105,89 @@ def life() -> str:
     )
 
 
+CONTRACT: Mapping[str, str] = {
+    "The plugin, as data": "ProviderPlugin CredentialField Granularity Rate Limits",
+    "An open account": "Provider BlockingProvider Credentials Wire Receipt",
+    "What is in a zone": "Zone Snapshot WHOLE Record Fragile",
+    "What is to be written": "Edit Change",
+    "Names and text": "Name absolute relative_text text txt_rdata txt_text",
+    "Errors": "ErrorRule",
+}
+"""What `wixsend` exports for plugins, in the order to read it; the errors that `ErrorRule` may name come last."""
+
+
 def contract() -> str:
-    """The hooks and the provider contract, from their docstrings."""
-    parts = ["# Hooks and the provider contract\n", inspect.getdoc(hookspecs) or "", "\n## Hooks\n"]
+    """The hooks and all that `wixsend` exports, with its fields, its methods and its promises."""
+    parts = [
+        "# Hooks and the provider contract\n",
+        "Everything a plugin may import from `wixsend`, and nothing else is public ([stability](../explanation/stability.md)). "
+        "[The tutorial](../tutorial.md) shows it at work.\n",
+        "## Hooks\n",
+        (inspect.getdoc(hookspecs) or "").partition(". ")[2] + "\n",
+    ]
     for hook in (hookspecs.wixsend_provider, hookspecs.wixsend_sandbox_host):
         parts.append(f"### `{hook.__name__}()`\n\n{inspect.getdoc(hook)}\n")
-    parts.append("## The contract\n\n" + (inspect.getdoc(provider) or "") + "\n")
-    public = [(provider, name) for name in provider.__all__] + [(records, name) for name in records.__all__]
-    for module, name in public:
-        thing = getattr(module, name)
-        if inspect.isclass(thing):
-            parts.append(f"### `{name}`\n\n{inspect.getdoc(thing)}\n")
-            for method, function in inspect.getmembers(thing, inspect.isfunction):
-                if not method.startswith("_") and inspect.getdoc(function):
-                    parts.append(f"- `{method}{inspect.signature(function)}`: {first_line(function)}".replace("~", ""))
-            parts.append("")
-        elif inspect.isfunction(thing):
-            parts.append(f"### `{name}()`\n\n{inspect.getdoc(thing)}\n")
+    parts.append("`hookimpl` marks a plugin's implementation of a hook.\n\n## The contract\n")
+    parts.append((inspect.getdoc(provider) or "").partition("thinks.\n\n")[2] + "\n")
+    for title, names in CONTRACT.items():
+        parts.append(f"## {title}\n")
+        parts += [exported(name) for name in names.split()]
+    raised = [name for name in wixsend.__all__ if name in errors.__all__]
+    told = {"hookimpl", "__version__", *raised, *(name for names in CONTRACT.values() for name in names.split())}
+    assert told == set(wixsend.__all__), told ^ set(wixsend.__all__)
+    parts.append("What an adapter may raise, or name in a rule:\n")
+    parts.append(
+        table(
+            ("class", "code", "meaning"),
+            ((f"`{name}`", f"`{getattr(errors, name).code}`", first_line(getattr(errors, name))) for name in raised),
+        )
+    )
+    parts.append(f"`wixsend.__version__` is the version of all distributions, today {wixsend.__version__}.\n")
     return "\n".join(parts)
+
+
+def exported(name: str) -> str:
+    """One exported name: its promise, its fields and methods as they are written, and what each method promises."""
+    home = import_module(f"wixsend.{wixsend._MODULE_OF[name]}")
+    if name == "Name":
+        return "### `Name`\n\n`dns.name.Name` of dnspython, always absolute here. Compared by label, without regard to case.\n"
+    node = next(node for node in ast.parse(inspect.getsource(home)).body if name in defined(node))
+    if isinstance(node, ast.FunctionDef):
+        return f"### `{name}`\n\n```python\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
+    if not isinstance(node, ast.ClassDef):
+        after = ast.parse(inspect.getsource(home)).body
+        said = after[[ast.dump(each) for each in after].index(ast.dump(node)) + 1]
+        assert isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant), f"{name} does not say what it promises"
+        return f"### `{name}`\n\n{inspect.cleandoc(str(said.value.value))}\n"
+    shown, promises = [f"class {name}({', '.join(map(ast.unparse, node.bases))}):".replace("()", "")], []
+    for each in node.body:
+        if isinstance(each, ast.AnnAssign | ast.Assign) and not ast.unparse(each).startswith(("key:", "_")):
+            shown.append("    " + ast.unparse(each))
+        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and not each.name.startswith("_"):
+            shown.append("    " + signature(each))
+            promise = ast.get_docstring(each)
+            promises += [f"- **`{each.name}`**: " + promise.replace("\n\n", " ").replace("\n", " ")] if promise else []
+    text = f"### `{name}`\n\n{ast.get_docstring(node)}\n\n```python\n" + "\n".join(shown) + "\n```\n"
+    return text + ("\n" + "\n".join(promises) + "\n" if promises else "")
+
+
+def defined(node: ast.stmt) -> set[str]:
+    """The names that a statement of a module defines."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return {node.name}
+    if isinstance(node, ast.TypeAlias):
+        return {ast.unparse(node.name)}
+    targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets if isinstance(node, ast.Assign) else []
+    return {ast.unparse(target) for target in targets}
+
+
+def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """A function's first line; a property as what it is."""
+    returns = ast.unparse(node.returns) if node.returns else "None"
+    if any(ast.unparse(decorator) == "property" for decorator in node.decorator_list):
+        return f"{node.name}: {returns}  # property"
+    lead = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+    return f"{lead} {node.name}({ast.unparse(node.args)}) -> {returns}"
 
 
 def hosts() -> str:
