@@ -6,7 +6,7 @@ sent. How it is kept is in `wixsend.tables` and `wixsend.database`.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import batched, groupby
@@ -126,9 +126,14 @@ class Journal:
 
     def entries(self, *where: sa.ColumnElement[bool]) -> Sequence[Entry]:
         """Every case, or those that the conditions select, in the order they were begun."""
+        return [entry for entry, _history in self.told(*where)]
+
+    def told(self, *where: sa.ColumnElement[bool]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
+        """The same, each with everything that happened to it, oldest first."""
         with self.database.reading() as connection:
             rows = connection.execute(sa.select(cases).where(*where).order_by(cases.c.id)).all()
-            return [entry for some in batched(rows, _AT_ONCE) for entry in self._folded(connection, some)]
+            for some in batched(rows, _AT_ONCE):
+                yield from self._folded(connection, some)
 
     def for_domain(self, domain: Name) -> Sequence[Entry]:
         """The cases of this domain, on whatever site."""
@@ -255,15 +260,14 @@ class Journal:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _folded(self, connection: sa.Connection, rows: Iterable[Any]) -> Iterator[Entry]:
-        rows = list(rows)
+    def _folded(self, connection: sa.Connection, rows: Sequence[Any]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         histories = self._histories(connection, [row.id for row in rows])
         for row in rows:
             case, history = Case(), histories.get(row.id, [])
             for happened in history:
                 case = evolve(case, happened.event, happened.at, self.times)
             try:
-                yield Entry(row.id, row.site, dns.name.from_text(row.domain), len(history), case)
+                yield Entry(row.id, row.site, dns.name.from_text(row.domain), len(history), case), history
             except _DAMAGED as wrong:
                 raise self._unreadable(wrong) from wrong
 
@@ -281,7 +285,7 @@ class Journal:
         """Write down anew what the fold of every case says: after a migration, `cases` may have columns for more of it."""
         rows = connection.execute(sa.select(cases).order_by(cases.c.id)).all()
         for some in batched(rows, _AT_ONCE):
-            for entry in self._folded(connection, some):
+            for entry, _history in self._folded(connection, some):
                 connection.execute(sa.update(cases).where(cases.c.id == entry.id).values(_shown(entry.case)))
 
     def _unreadable(self, wrong: Exception) -> JournalError:

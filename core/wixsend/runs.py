@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from wixsend.errors import ConfigError
 from wixsend.events import Reopened
 from wixsend.flow import EFFECTS, Effect, Stage
-from wixsend.journal import Entry, Journal
-from wixsend.names import Name
+from wixsend.journal import Entry, Happened, Journal
+from wixsend.names import Name, text
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, rows, runs
 
@@ -87,6 +87,7 @@ class Filed:
     line: int
     cells: Mapping[str, str]
     entry: Entry
+    history: Sequence[Happened] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,13 @@ class Runs:
         with self._database.reading() as connection:
             row = connection.execute(sa.select(runs).where(runs.c.name == name)).one_or_none()
         return None if row is None else _run(row)
+
+    def new_in(self, name: str, wanted: Sequence[tuple[str, Name]]) -> int:
+        """How many of these domains, each on its site, are not in the run of this name yet."""
+        query = sa.select(cases.c.site, cases.c.domain).join(rows, rows.c.case_id == cases.c.id).join(runs, runs.c.id == rows.c.run_id)
+        with self._database.reading() as connection:
+            held = {(row.site, row.domain) for row in connection.execute(query.where(runs.c.name == name))}
+        return len({(site, text(domain)) for site, domain in wanted} - held)
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -222,6 +230,11 @@ class Runs:
         with self._database.reading() as connection:
             return [_ref(row) for row in connection.execute(query)]
 
+    def case_ids(self, run: Run) -> list[int]:
+        """The numbers of the run's cases."""
+        with self._database.reading() as connection:
+            return list(connection.execute(sa.select(rows.c.case_id).where(rows.c.run_id == run.id)).scalars())
+
     # -- what has become of it -----------------------------------------------------------------------------------------
 
     def groups(self, run: Run) -> list[Group]:
@@ -237,16 +250,8 @@ class Runs:
         with self._database.reading() as connection:
             found = connection.execute(query).all()
         for some in batched(found, _AT_ONCE):
-            entries = {entry.id: entry for entry in self._journal.entries(cases.c.id.in_([row.case_id for row in some]))}
-            yield from (Filed(row.number, row.line, json.loads(row.cells), entries[row.case_id]) for row in some)
-
-    def examples(self, run: Run, group: Group, most: int) -> list[Filed]:
-        """A few rows of a group."""
-        where = (cases.c.stage == group.stage.value, cases.c.code == group.code, cases.c.provider == group.host)
-        query = sa.select(rows.c.case_id).join(cases, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id, *where)
-        with self._database.reading() as connection:
-            ids = connection.execute(query.where(cases.c.account == group.account).order_by(rows.c.number).limit(most)).scalars().all()
-        return list(self.filed(run, cases.c.id.in_(ids)))
+            told = {entry.id: (entry, history) for entry, history in self._journal.told(cases.c.id.in_([row.case_id for row in some]))}
+            yield from (Filed(row.number, row.line, json.loads(row.cells), *told[row.case_id]) for row in some)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

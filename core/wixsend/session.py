@@ -146,6 +146,15 @@ class Session:
         """The accounts at this host; `CredentialsMissing` when there is none. Without a host, every account that can be opened."""
         return self._accounts.accounts(provider)
 
+    def unroutable(self, provider: str, account: str) -> str:
+        """Why nobody can be sent to this host and account, either of which may be empty; empty when somebody can."""
+        if provider and provider not in self.plugins.names():
+            return f"no plugin for the DNS host {provider!r} is installed (installed: {', '.join(self.plugins.names()) or 'none'})"
+        home = self._accounts.provider_of(account) if account else provider
+        if home is None:
+            return f"no account {account!r} is configured: add [accounts.{account}] to wixsend.toml"
+        return f"the account {account!r} is at {home}, not at {provider}" if provider and home != provider else ""
+
     def account_names(self, plugin: ProviderPlugin) -> list[str]:
         """The names of the accounts that are configured at this host; no secret is looked up."""
         return self._accounts.names(plugin)

@@ -38,12 +38,12 @@ from wixsend.redact import Redactor
 from wixsend.sending import WixDomain, wix_domain
 from wixsend.wire import HttpWire
 
-__all__ = ["BASE_URL", "Wix", "WixApiKey", "WixApp"]
+__all__ = ["BASE_URL", "RATE", "Wix", "WixApiKey", "WixApp"]
 
 BASE_URL = "https://www.wixapis.com"
 
 _PATH = "/sending-domains/v1/sending-domains"
-_RATE = Rate(200, 60.0)
+RATE = Rate(200, 60.0)
 """Facts §4: 200 requests a minute. Whether per site or per key is not said, so each client keeps to it."""
 
 _WAIT = 60.0
@@ -171,7 +171,7 @@ class Wix:
         proxy: str | None = None,
     ) -> None:
         self._now = now
-        self._wire = HttpWire(base_url, (_RATE,), timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
+        self._wire = HttpWire(base_url, (RATE,), timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
         self._ask_as(auth)
 
