@@ -28,7 +28,7 @@ from live_servers.lab import ROOT as ROOT_SERVER
 from wixsend.exchange import DnsSettings, Hoped
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, text
-from wixsend.packets import Packets, shows
+from wixsend.packets import Edns, Packets, shows
 from wixsend.records import Record
 from wixsend.testing.world import record
 from wixsend.verdict import Proof
@@ -77,10 +77,13 @@ def settings(per_second: float) -> DnsSettings:
 async def wixsend(asks: Mapping[Name, list[Record]], per_second: float) -> int:
     """Every proof, streamed; the questions that it took."""
     client = Dns(settings(per_second))
-    proofs = [found async for _domain, found in client.prove_each(asks.items())]
-    incomplete = [proof for proof in proofs if not (isinstance(proof, Proof) and proof.complete)]
-    if incomplete or len(proofs) != len(asks):
-        raise RuntimeError(f"{len(incomplete)} of {len(asks)} are not proved, such as {incomplete[:1]}")
+    proved = 0
+    async for domain, proof in client.prove_each(asks.items()):
+        if not (isinstance(proof, Proof) and proof.complete):
+            raise RuntimeError(f"{text(domain)} is not proved: {proof}")
+        proved += 1
+    if proved != len(asks):
+        raise RuntimeError(f"{proved} of {len(asks)} came")
     await client.close()
     return client.queries.total()
 
@@ -93,7 +96,7 @@ async def sockets(asks: Mapping[Name, list[Record]], at_once: float) -> int:
     async def work() -> None:
         nonlocal wrong
         for server, hoped in left:
-            response = await packets.udp((server, 53), hoped.asked, rd=server in RESOLVERS, edns=True, timeout=5)
+            response = await packets.udp((server, 53), hoped.asked, rd=server in RESOLVERS, edns=Edns.ON, timeout=5)
             wrong += shows(response, hoped.asked, hoped.target, authority=server in AUTHORITATIVE) is None
 
     await asyncio.gather(*(work() for _ in range(int(at_once))))
