@@ -18,6 +18,7 @@ import dns.name
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from wixsend import backups
 from wixsend.errors import Busy, JournalError, JournalNewer
 from wixsend.events import Event, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_record, to_json
 from wixsend.flow import Case, Stage, Times, evolve
@@ -108,12 +109,14 @@ class Backup:
 class Journal:
     """An open journal. Everything raised is a `JournalError` (or its `Busy`, `JournalNewer`) with the next step.
 
-    `url` is an SQLAlchemy database URL; `folder` holds the lock files. Opening creates what is missing, readable by its owner alone.
+    `url` is an SQLAlchemy database URL; `folder` holds the lock files and, in `backups`, each zone as it was read
+    before a write, kept for `keep_backups` seconds. Opening creates what is missing, readable by its owner alone.
     """
 
-    def __init__(self, url: str, folder: Path, times: Times | None = None) -> None:
+    def __init__(self, url: str, folder: Path, times: Times | None = None, keep_backups: float = backups.KEEP) -> None:
         self._times = times or Times()
         self._folder = folder
+        self._keep_backups = keep_backups
         parsed = _parsed(url)
         self._where = parsed.render_as_string(hide_password=True)
         path = parsed.database if parsed.get_backend_name() == "sqlite" else None
@@ -205,17 +208,29 @@ class Journal:
 
     def keep_snapshot(self, case_id: int, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
         """Put away a zone as it was read, before it is written; returns its number."""
+        payload = _snapshot_to_json(snapshot)
         row = {
             "case_id": case_id,
             "at": at,
             "provider": provider,
             "account": account,
             "apex": text(snapshot.zone.apex),
-            "payload": _snapshot_to_json(snapshot),
+            "payload": payload,
         }
         with self._speaking(), self._engine.begin() as connection:
             key = connection.execute(sa.insert(_snapshots).values(row)).inserted_primary_key
-        return int(key[0]) if key else 0
+            number = int(key[0]) if key else 0
+            about = {"run": case_id, "provider": provider, "account": account}
+            backups.put_away(self._folder / "backups", number, about, snapshot, payload, at)
+            self._forget_old(connection, case_id, at - self._keep_backups)
+        return number
+
+    def _forget_old(self, connection: sa.Connection, case_id: int, before: float) -> None:
+        """Let go of backups from before a moment, but for the newest of each case, which the next run may have to compare with."""
+        newest = sa.select(sa.func.max(_snapshots.c.id)).group_by(_snapshots.c.case_id)
+        old = (_snapshots.c.at < before, _snapshots.c.case_id == case_id, _snapshots.c.id.not_in(newest))
+        connection.execute(sa.delete(_snapshots).where(*old))
+        backups.forget(self._folder / "backups", before)
 
     def backup(self, number: int) -> Backup | None:
         """The zone that was put away under this number."""
