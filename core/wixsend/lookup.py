@@ -9,7 +9,7 @@ dnspython's own resolver would break that rule (`zone_for_name` starts at the fu
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -160,7 +160,7 @@ class Dns:
 
     async def prove_each(
         self, asks: Iterable[tuple[Name, Sequence[Record]]], *, at_once: int = 16, ask_resolvers: bool = True
-    ) -> AsyncIterator[tuple[Name, Proof | WixsendError]]:
+    ) -> AsyncGenerator[tuple[Name, Proof | WixsendError]]:
         """One look for each of many sending domains, `at_once` of them at a time, in the order in which they are done.
 
         A domain whose zone cannot be found, or asked, comes with the error. `asks` is drawn from as there is room, so it may be endless.
