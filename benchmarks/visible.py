@@ -52,7 +52,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Seconds from the write until it was known, of them in the last look, until it was so; who denied it then; questions, at one, at all."""
+    """Seconds from the write until it was known, those of the last look, until it was so; who denied it then; questions, at one, at all."""
 
     known: float
     look: float = 0.0
@@ -225,7 +225,7 @@ def late(outcome: Outcome, at_most: float | None) -> Figure | None:
 
 
 def report(found: dict[tuple[str, str], Outcome], pace: Pace) -> Report:
-    """The table, with the targets: the last look at most 1 s after the truth; undisturbed, a tenth of the loop's time and a quarter of its questions."""
+    """The table. Targets: the last look at most 1 s after the truth; undisturbed, a tenth of the loop's time, a quarter of its asks."""
     rows: list[dict[str, object]] = []
     for (situation, who), outcome in found.items():
         loop = found[situation, "dig loop"]
@@ -236,8 +236,6 @@ def report(found: dict[tuple[str, str], Outcome], pace: Pace) -> Report:
                 "tool": who,
                 "known after": Figure(outcome.known, round(loop.known / 10, 1) if undisturbed else None, " s"),
                 "late": late(outcome, 1 + outcome.look if ours else None),
-                if outcome.truth is not None
-                else None,
                 "resolvers that deny then": Figure(outcome.denying, 0 if ours else None) if outcome.denying is not None else None,
                 "questions at one": Figure(outcome.at_one_resolver, loop.at_one_resolver / 4 if undisturbed else None)
                 if outcome.at_one_resolver and loop.at_one_resolver
