@@ -1,5 +1,6 @@
 """A malicious or compromised answer, at the wire: refused or contained, and nothing of it forges what a person sees."""
 
+import io
 import json
 import os
 import pty
@@ -19,8 +20,11 @@ from wixsend.cli import main
 from wixsend.errors import ProviderError, WixError
 from wixsend.flow import Times
 from wixsend.journal import Entry
+from wixsend.layout import Styled, Table
 from wixsend.names import absolute
 from wixsend.records import Record
+from wixsend.redact import Redactor
+from wixsend.terminal import Terminal
 from wixsend.testing.fakes import Request, Response
 from wixsend.testing.sandbox import WIX, Sandbox
 from wixsend.testing.server import Fault, Server
@@ -444,3 +448,20 @@ def test_a_strangers_project_gets_no_credential_and_runs_nothing(wixsend: Wixsen
             assert "is not taken from a file that was merely found" in done.stderr
     assert heard == []
     assert [path.name for path in project.iterdir()] == ["wixsend.toml"]
+
+
+# -- the last line of defence ------------------------------------------------------------------------------------------
+
+
+def test_a_block_is_one_printable_line_whatever_is_in_it() -> None:
+    terminal = Terminal(Redactor())
+    shown = terminal.rendered([Styled(EVIL), Table(("a", "b"), [(EVIL, Styled(EVIL, "bad"))])], io.StringIO())
+    safe(shown)
+    assert shown.count("\n") == 3
+
+
+def test_json_holds_no_control_character_not_even_in_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(Redactor(), json=True).result({EVIL: [EVIL, {"a": EVIL}]})
+    shown = capsys.readouterr().out
+    safe(shown)
+    assert len(json.loads(shown)) == 1
