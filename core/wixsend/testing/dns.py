@@ -46,8 +46,8 @@ type Glue = Callable[[Name, Name], list[RRset]]
 """Addresses of a host, as far as the servers of an apex add them to a referral."""
 
 type FaultKind = (
-    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "no-data", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
-    | Literal["garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first"]
+    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "no-data", "lame", "no-aa", "unsigned", "stray-glue", "many-servers"]
+    | Literal["truncate", "no-edns", "garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first", "huge", "pointer-loop"]
 )
 
 type Transport = Literal["udp", "tcp", "tls", "https"]
@@ -84,10 +84,12 @@ class DnsFault:
 
     drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; no-data: neither a
     record nor an error; lame: an answer without authority, as from a server that does not know the zone; no-aa: the right one
-    without AA, as from a cache; stray-glue: addresses that lead nowhere for every name server of a referral; truncate: TC and
-    nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a
-    client must not believe, each followed by silence; forged-first: one with a wrong id, and then the right one. `times` is how
-    often it still happens, `None` always. `action` is called when it does, on the DNS thread.
+    without AA, as from a cache; unsigned: signatures left out; stray-glue: addresses that lead nowhere for every name server of a
+    referral; many-servers: a thousand name servers in a referral; truncate: TC and nothing else over UDP; no-edns: FORMERR to
+    questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a client must not believe, each followed by
+    silence; forged-first: one with a wrong id, and then the right one; huge: two thousand other CNAMEs before the right ones;
+    pointer-loop: a compressed name that leads to itself. `times` is how often it still happens, `None` always. `action` is called
+    when it does, on the DNS thread.
     """
 
     kind: FaultKind
@@ -387,6 +389,15 @@ class SandboxDns:
         if signer is not None:
             self._sign_above(name)
         self._changed(name)
+
+    def add_undelegated(self, apex: str, name_servers: Iterable[str], published: Published) -> None:
+        """Serve a zone from these hosts as well, in a version of their own: nobody delegates it to them."""
+        name = absolute(apex).canonicalize()
+        hosts = tuple(absolute(host).canonicalize() for host in name_servers)
+        zone = _Zone(name, hosts, published, 3600, 300, 0.0)
+        for host in hosts:
+            self._host(host)
+            self._servers[host].zones[name] = zone
 
     def add_name_server(self, host: str, addresses: Iterable[str] | None = None, *, reachable: bool = True) -> tuple[str, ...]:
         """Bring a name server up; its addresses, which it gets unless they are given. None at all: its name resolves to nothing.
@@ -703,7 +714,7 @@ class SandboxDns:
         except Exception as error:  # a host's `published` may raise anything: said at the end, and SERVFAIL meanwhile
             self.errors.append(error)
             found = _Answer(dns.rcode.SERVFAIL, aa=False)
-        if query.ednsflags & dns.flags.DO and isinstance(endpoint, _Authority):
+        if query.ednsflags & dns.flags.DO and kind != "unsigned" and isinstance(endpoint, _Authority):
             self._sign(endpoint, name, rtype, found)
         response.set_rcode(found.rcode)
         response.flags |= dns.flags.AA if found.aa and kind != "no-aa" else 0
@@ -810,6 +821,14 @@ def _spoilt(query: dns.message.Message, response: dns.message.Message, kind: Fau
         case "stray-glue":
             hosts = [rdata.target for rrset in response.authority if rrset.rdtype == dns.rdatatype.NS for rdata in rrset]
             response.additional = [_rrset(host, 3600, "A", ["198.51.100.66"]) for host in hosts]
+        case "many-servers":
+            hosts = [f"ns{number}.crowd.example." for number in range(1000)]
+            response.authority = [_rrset(rrset.name, 3600, "NS", hosts) for rrset in response.authority]
+            response.additional = [_rrset(absolute(host), 3600, "A", [f"198.18.{n // 250}.{n % 250 + 1}"]) for n, host in enumerate(hosts)]
+        case "huge":
+            response.answer[:0] = [_rrset(response.question[0].name, 300, "CNAME", [f"t{number}.example."]) for number in range(2000)]
+        case "pointer-loop":
+            return [_Sent(_looping(response, packed(response)[:4]))]
         case "wrong-question":
             asked = response.question[0]
             response.question = [dns.rrset.RRset(asked.name.parent(), asked.rdclass, asked.rdtype)]
@@ -824,6 +843,14 @@ def _spoilt(query: dns.message.Message, response: dns.message.Message, kind: Fau
         case "delay":
             return [_Sent(packed(response), late=seconds)]
     return [_Sent(packed(response))]
+
+
+def _looping(response: dns.message.Message, head: bytes) -> bytes:
+    """A response with one record, whose owner is a pointer to itself."""
+    question = response.question[0]
+    asked = (question.name.to_wire() or b"") + question.rdtype.to_bytes(2) + question.rdclass.to_bytes(2)
+    pointer = (0xC000 + 12 + len(asked)).to_bytes(2)
+    return head + bytes((0, 1, 0, 1, 0, 0, 0, 0)) + asked + pointer + bytes((0, 5, 0, 1, 0, 0, 1, 44, 0, 2)) + pointer
 
 
 class _Datagrams(asyncio.DatagramProtocol):
