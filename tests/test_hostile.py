@@ -6,21 +6,29 @@ import os
 import pty
 import re
 import select
+import socketserver
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dns.message
+import dns.rrset
 import pytest
 
+from wixsend import report
 from wixsend.cli import main
-from wixsend.errors import ProviderError, WixError
+from wixsend.errors import ProviderError, WixError, WixsendError
+from wixsend.exchange import DnsSettings
 from wixsend.flow import Times
 from wixsend.journal import Entry
 from wixsend.layout import Styled, Table
+from wixsend.lookup import Dns
 from wixsend.names import absolute
 from wixsend.records import Record
 from wixsend.redact import Redactor
@@ -465,3 +473,56 @@ def test_json_holds_no_control_character_not_even_in_a_key(capsys: pytest.Captur
     shown = capsys.readouterr().out
     safe(shown)
     assert len(json.loads(shown)) == 1
+
+
+# -- DNS ---------------------------------------------------------------------------------------------------------------
+
+
+class NamesWithoutEnd(socketserver.BaseRequestHandler):
+    """A name server that delegates whatever it is asked to servers whose addresses have to be asked for in turn (NXNSAttack)."""
+
+    def handle(self) -> None:
+        octets, answering = self.request
+        query = dns.message.from_wire(octets)
+        asked = query.question[0].name
+        response = dns.message.make_response(query)
+        number = zlib.crc32(asked.to_wire() or b"")
+        hosts = [f"ns.{number}-{each}.evil{each}." for each in range(30)]
+        response.authority.append(dns.rrset.from_text_list(asked, 3600, "IN", "NS", hosts))
+        answering.sendto(response.to_wire(), self.client_address)
+
+
+@contextmanager
+def dns_server(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), handler) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.02,))
+        serving.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+async def test_delegations_that_lead_to_delegations_end() -> None:
+    with dns_server(NamesWithoutEnd) as port:
+        settings = DnsSettings(roots=("192.0.2.1",), endpoints={"192.0.2.1": f"127.0.0.1:{port}"}, per_second=float("inf"), resolvers=())
+        asking = Dns(settings)
+        with pytest.raises(WixsendError) as caught:
+            await asking.delegation(absolute(DOMAIN))
+        assert caught.value.next_step
+        assert 30 < sum(asking.queries.values()) < 3000
+        await asking.close()
+
+
+async def test_names_and_texts_in_dns_are_shown_escaped(world: World) -> None:
+    """Name servers whose labels are terminal escapes, and a policy that is: what is said of them is printable."""
+    world.wix.add_domain("odd.example")
+    odd = ["\\027\\0932J\\010wixsend\\058\\032forged.example.net", "ns\\155.example.org"]
+    policy = Record(absolute("_dmarc.odd.example"), "TXT", '"v=DMARC1; p=\\027[2J\\010forged"')
+    world.dns.add_zone("odd.example", odd, lambda _apex: (policy,))
+    preview = await world.run("odd.example").preview()
+    terminal = Terminal(Redactor())
+    shown = terminal.rendered(report.preview_lines(preview), io.StringIO())
+    safe(shown)
+    assert "\\027" in shown
