@@ -246,3 +246,39 @@ async def test_somebody_edits_the_zone_while_a_person_reads_the_plan(world: Worl
     else:
         assert entry.case.stage is Stage.DONE
     assert len(asked) == (1 if what == "an unrelated record" else 2 if what == "one of ours" else 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss"),
+    [
+        ({"flags": {("@", "A"): {"IsDDNSEnabled": "true"}}}, "ddns:@"),
+        ({"flags": {("@", "A"): {"IsActive": "false"}}}, "inactive:@"),
+        ({"EmailType": "OX"}, "email:OX"),
+        ({"EmailType": "GMAIL"}, "email:GMAIL"),
+    ],
+)
+async def test_what_a_whole_zone_write_would_lose_is_refused_by_name_until_it_is_accepted(
+    world: World, settings: dict[str, Any], loss: str
+) -> None:
+    world.add("example.com", "namecheap", [A], **settings)
+    before = world.raw("namecheap", "example.com")
+    stopped(await world.run("example.com").authenticate(), "refused", 3, f"--accept-loss {loss}")
+    assert world.raw("namecheap", "example.com") == before
+    entry = await world.run("example.com", accept=frozenset({loss})).authenticate()
+    assert entry.case.stage in (Stage.DONE, Stage.STOPPED)
+    if entry.case.stage is Stage.STOPPED:
+        assert entry.case.stop is not None
+        assert entry.case.stop.error == "drifted", "what was accepted is lost, and that is told"
+
+
+async def test_srv_that_only_dns_shows_is_not_lost_unasked(world: World) -> None:
+    world.add("example.com", "namecheap", [A, record("_sip._tls", "SRV", "1 1 443 sip.example.net.")])
+    before = world.raw("namecheap", "example.com")
+    stopped(await world.run("example.com").authenticate(), "refused", 3, "srv:_sip._tls.example.com")
+    assert world.raw("namecheap", "example.com") == before
+
+
+async def test_more_records_than_a_host_takes_are_refused_before_the_write(world: World) -> None:
+    world.add("example.com", "namecheap", [record(f"h{number}", "A", "192.0.2.1") for number in range(147)])
+    stopped(await world.run("example.com").authenticate(), "refused", 3, "152", "150")
+    assert len(world.hosts["namecheap"].raw("example.com")["records"]) == 147

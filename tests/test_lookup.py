@@ -432,6 +432,7 @@ async def test_visible_everywhere_is_complete_and_every_server_was_asked(zone: S
     assert proof.complete and proof.next_look == 0
     asked = sorted((query.server, query.name, query.rtype, query.rd) for query in zone.queries)
     expected = [(server, want.owner, "CNAME", server in zone.recursors) for server in (*NS, *zone.recursors) for want in BOTH]
+    expected.append(("a.root-servers.net", absolute("com"), "DS", False))
     assert asked == sorted(expected)
     assert dns.queries.total() == len(expected)
 
@@ -543,7 +544,7 @@ async def test_where_the_selectors_are_delegated_the_servers_of_that_cut_are_ask
 
 # Servers that do not play along
 
-SILENT: list[FaultKind] = ["drop", "drop-udp", "garbage", "wrong-id", "wrong-question", "wrong-source", "servfail"]
+SILENT: list[FaultKind] = ["drop", "drop-udp", "garbage", "wrong-id", "wrong-question", "wrong-source", "servfail", "pointer-loop"]
 
 
 @pytest.mark.parametrize("kind", SILENT)
@@ -732,3 +733,26 @@ async def test_closing_forgets_the_way(zone: SandboxDns) -> None:
     await dns.close()
     await dns.delegation(DOMAIN)
     assert "a.root-servers.net" in {query.server for query in zone.queries}
+
+
+# Bad input
+
+
+async def test_a_huge_answer_is_told_in_a_few_words_and_is_not_right_because_its_last_record_is(
+    zone: SandboxDns, held: list[Record]
+) -> None:
+    held.append(S1)
+    found = await discover(zone, "example.com")
+    zone.add_fault(DnsFault("huge", server=NS[1]))
+    proof = await asker(zone).prove([S1], found)
+    crowded = first_hand(proof)[1]
+    assert crowded.verdict is Verdict.WRONG_TARGET and "and 1998 more" in crowded.sentence and len(crowded.sentence) < 300
+    assert {query.transport for query in zone.queries_at(NS[1])} == {"udp", "tcp"}
+
+
+async def test_a_delegation_to_a_thousand_servers_makes_us_flood_nobody(zone: SandboxDns) -> None:
+    zone.add_fault(DnsFault("many-servers", server="a.nic.com"))
+    dns = asker(zone, private_servers=False)
+    found = await dns.delegation(DOMAIN)
+    assert len(found.servers) == 32
+    assert dns.queries.total() < 40

@@ -14,12 +14,16 @@ from wixsend.verdict import (
     GRACE,
     LONGEST_LOOK,
     LONGEST_WAIT,
+    Chain,
+    ChainEnd,
     Finding,
     Kind,
     Outcome,
     Question,
     Seen,
     Verdict,
+    behind,
+    differ,
     doubled,
     judge,
     probes,
@@ -206,6 +210,62 @@ def test_resolvers_that_cannot_be_asked_hold_back_for_the_grace_only() -> None:
     assert not judge([S1], seen, APEX, resolvers=RESOLVERS).complete
     late = judge([S1], seen, APEX, resolvers=RESOLVERS, waited=GRACE)
     assert late.complete and len(late.warnings) == 2
+
+
+# Versions, signatures, wrong zones, chains
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "earlier"),
+    [(1, 2, True), (2, 1, False), (2, 2, False), (2**32 - 1, 0, True), (0, 2**32 - 1, False), (0, 2**31, False), (1, 2024010101, True)],
+)
+def test_serials_go_round_in_a_circle(one: int, other: int, earlier: bool) -> None:
+    assert behind(one, other) is earlier
+
+
+def test_versions_matter_only_where_servers_answer_differently() -> None:
+    assert differ([S1], [at("ns1", S1), at("ns2", S1, ABSENT)])
+    assert differ([S1], [at("ns1", S1), at("ns2", S1, Outcome.ANSWER, ELSEWHERE)])
+    assert not differ([S1, S2], [at("ns1", S1), at("ns2", S1), at("ns1", S2, ABSENT), at("ns2", S2, ABSENT)])
+    assert not differ([S1], [at("ns1", S1), at("ns2", S1, Outcome.TIMEOUT), at("ns3", S1, Outcome.LAME)])
+    assert not differ([S1], [at("ns1", S1), at("ns2", S1, Outcome.REFERRAL)])
+
+
+def soa(server: str, serial: int) -> Seen:
+    return Seen(server, f"192.0.2.{server[2]}", Kind.AUTHORITATIVE, APEX, "SOA", Outcome.ANSWER, (), serial=serial)
+
+
+def test_who_is_behind_is_named_beside_the_newest_of_those_that_are_not() -> None:
+    seen = [at("ns1", S1), at("ns2", S1), at("ns3", S1, ABSENT, serial=7), soa("ns1", 8), soa("ns2", 9)]
+    proof = judge([S1], seen, APEX)
+    assert [finding.serial for finding in proof.findings] == [8, 9, 7]
+    assert "it serves version 7 of the zone, they version 9" in proof.why
+
+
+def test_versions_of_different_zones_are_not_compared() -> None:
+    seen = [at("ns1", S1, Outcome.REFERRAL), at("ns2", S1), at("ns3", S1, ABSENT, serial=7), soa("ns1", 8), soa("ns2", 9)]
+    assert "version" not in judge([S1], seen, APEX).why
+
+
+def test_what_resolvers_will_not_believe_is_not_visible() -> None:
+    proof = judge([S1], [at("ns1", S1), at("ns2", S1, bogus="it is a fake")], APEX)
+    assert verdicts(proof.findings) == [Verdict.VISIBLE, Verdict.BOGUS] and not proof.at_authoritative
+    assert proof.why.endswith("a resolver that validates does not believe it: it is a fake")
+
+
+def test_a_record_at_a_host_that_nobody_asks_explains_why_it_is_missing_and_is_no_proof() -> None:
+    stray = replace(at("ns9", S1), kind=Kind.UNDELEGATED)
+    proof = judge([S1], [at("ns1", S1, ABSENT), at("ns2", S1, NODATA), stray], APEX)
+    assert verdicts(proof.findings) == [Verdict.WRONG_ZONE] * 2 and "it is at ns9 (192.0.2.9)" in proof.why
+    assert verdicts(judge([S1], [at("ns1", S1, ABSENT), replace(stray, records=(ELSEWHERE,))], APEX).findings) == [Verdict.ABSENT]
+
+
+@pytest.mark.parametrize("end", ChainEnd)
+def test_where_a_target_leads_is_a_warning_and_no_more(end: ChainEnd) -> None:
+    seen = [at("ns1", S1), at("ns2", S1)]
+    proof = judge([S1], seen, APEX, chains=[Chain(S1, (S1.target, absolute("b.example.net")), end)])
+    assert proof.complete and len(proof.warnings) == (end is not ChainEnd.EXISTS)
+    assert all("s1._domainkey.example.com points to s1.x.ascendbywix.com" in warning for warning in proof.warnings)
 
 
 def test_nothing_wanted_is_nothing_to_wait_for() -> None:

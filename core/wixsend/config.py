@@ -211,6 +211,7 @@ class State(_Section):
         default=None, json_schema_extra=_SECRET, description="URL of the journal's database; SQLite in the state folder"
     )
     folder: Text | None = Field(default=None, description="the state folder; without it, the user's")
+    keep_backups: Seconds | None = Field(default=None, description="how long zones as they were before a write are kept; a year")
 
 
 class Http(_Section):

@@ -364,6 +364,7 @@ def _meaning(blank: Seen, reply: Reply, zone: Name) -> Seen:
     records = tuple(record for record in reply.answer if record.owner == blank.name and record.rtype in (blank.rtype, "CNAME"))
     believed = reply.aa or blank.kind is Kind.RESOLVER
     soa = reply.soa()
+    blank = replace(blank, serial=soa[1].serial if soa is not None and soa[0] == zone else None)
     onward = [record for record in reply.authority if record.rtype == "NS" and _leads(record.owner, blank.name, zone)]
     if reply.rcode not in ("NOERROR", "NXDOMAIN"):
         return replace(blank, outcome=_RCODES.get(reply.rcode, Outcome.SERVFAIL))
@@ -387,7 +388,7 @@ def _parsed(response: bytes) -> Reply | Outcome:
     import dns.message
 
     try:
-        return _reply(dns.message.from_wire(response, ignore_trailing=True))
+        return _reply(dns.message.from_wire(response, ignore_trailing=True, one_rr_per_rrset=True))
     except dns.exception.DNSException:
         return Outcome.NONSENSE
 

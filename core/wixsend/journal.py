@@ -19,6 +19,7 @@ import dns.name
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from wixsend import backups
 from wixsend.database import Database
 from wixsend.errors import Busy, JournalError
 from wixsend.events import Event, Hidden, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_record, to_json
@@ -32,6 +33,9 @@ __all__ = ["Backup", "Entry", "Happened", "Journal"]
 
 _TOUCHING = tuple(kind.code for kind in (Intended, WriteUnknown, Wrote, Undoing, Undone))
 """Events after which a host may still show an older zone for a while."""
+
+_OFTEN = 3600.0
+"""Seconds between two looks for files of backups that are too old."""
 
 _AT_ONCE = 500
 """Cases whose events are read with one question."""
@@ -71,12 +75,15 @@ class Backup:
 class Journal:
     """An open journal. Everything raised is a `JournalError` (or its `Busy`, `JournalNewer`) with the next step.
 
-    `url` is an SQLAlchemy database URL; `folder` holds the lock files. Opening creates what is missing, readable by its owner alone.
+    `url` is an SQLAlchemy database URL; `folder` holds the lock files and, in `backups`, each zone as it was read
+    before a write, kept for `keep_backups` seconds. Opening creates what is missing, readable by its owner alone.
     """
 
-    def __init__(self, url: str, folder: Path, times: Times | None = None) -> None:
+    def __init__(self, url: str, folder: Path, times: Times | None = None, keep_backups: float = backups.KEEP) -> None:
         self.times = times or Times()
         self._folder = folder
+        self._keep_backups = keep_backups
+        self._forgot_at = 0.0
         self.database = Database(url, folder, self._write_down)
 
     def close(self) -> None:
@@ -203,17 +210,32 @@ class Journal:
 
     def keep_snapshot(self, case_id: int, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
         """Put away a zone as it was read, before it is written; returns its number."""
+        payload = _snapshot_to_json(snapshot)
         row = {
             "case_id": case_id,
             "at": at,
             "provider": provider,
             "account": account,
             "apex": text(snapshot.zone.apex),
-            "payload": _snapshot_to_json(snapshot),
+            "payload": payload,
         }
         with self.database.writing() as connection:
             key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
-        return int(key[0]) if key else 0
+            number = int(key[0]) if key else 0
+            about = {"run": case_id, "provider": provider, "account": account}
+            backups.put_away(self._folder / "backups", number, about, snapshot, payload, at)
+            self._forget_old(connection, case_id, at)
+        return number
+
+    def _forget_old(self, connection: sa.Connection, case_id: int, at: float) -> None:
+        """Let go of backups that are too old, but for the newest of each case, which the next run may have to compare with."""
+        before = at - self._keep_backups
+        newest = sa.select(sa.func.max(snapshots.c.id)).where(snapshots.c.case_id == case_id).scalar_subquery()
+        old = (snapshots.c.at < before, snapshots.c.case_id == case_id, snapshots.c.id != newest)
+        connection.execute(sa.delete(snapshots).where(*old))
+        if not 0 <= at - self._forgot_at < _OFTEN:  # a run with thousands of domains does not look through as many files for each
+            backups.forget(self._folder / "backups", before)
+            self._forgot_at = at
 
     def backup(self, number: int) -> Backup | None:
         """The zone that was put away under this number."""

@@ -9,28 +9,35 @@ dnspython's own resolver would break that rule (`zone_for_name` starts at the fu
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from wixsend.errors import DnsUnreachable, DomainNotFound, WixsendError
-from wixsend.exchange import SILENT, DnsSettings, Exchange, Hoped, Reply
+from wixsend.exchange import SILENT, DnsSettings, Exchange, Reply
 from wixsend.names import Name, absolute, ancestors, is_below, text
 from wixsend.plan import DmarcAbove
+from wixsend.proof import Prover
 from wixsend.records import Record, txt_text
-from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa, judge, probes, shows
+from wixsend.verdict import Delegation, Proof, Seen, Soa
 from wixsend.walk import ROOT, Walker, is_registry
 
 __all__ = ["Dns", "dmarc_policy"]
 
 
 class Dns:
-    """Asks. One object serves any number of domains at once."""
+    """Asks. One object serves any number of domains at once.
 
-    def __init__(self, settings: DnsSettings | None = None, *, now: Callable[[], float] = time.monotonic) -> None:
+    `now` is the clock of what is remembered, `clock` that of signatures: seconds since the epoch.
+    """
+
+    def __init__(
+        self, settings: DnsSettings | None = None, *, now: Callable[[], float] = time.monotonic, clock: Callable[[], float] = time.time
+    ) -> None:
         self.settings = settings or DnsSettings()
         self._exchange = Exchange(self.settings)
         self._walker = Walker(self._exchange, now)
+        self._prover = Prover(self._exchange, self._walker, now, clock)
 
     async def close(self) -> None:
         """Forget the way to every zone, and close what is kept open."""
@@ -135,32 +142,21 @@ class Dns:
         ask_resolvers: bool = True,
         former: Iterable[Record] = (),
         waited: float = 0.0,
+        beside: Iterable[Name] = (),
+        follow: bool = False,
     ) -> Proof:
         """One look: every wanted record at every authoritative server and address, then, only if they all show it, at the resolvers.
 
         Where a name turns out to be delegated below the apex, the servers of that cut are asked as well. `former` and `waited` are
-        those of `wixsend.verdict.judge`.
+        those of `wixsend.verdict.judge`. `beside` are host names of servers where the records may have been written though the zone
+        is not delegated to them. `follow` looks, once the records are there, for what lies beyond them, and warns.
         """
-        former, hopes = tuple(former), [Hoped.of(want) for want in dict.fromkeys(wanted)]
-        wanted, resolvers = [hoped.record for hoped in hopes], self._exchange.resolvers if ask_resolvers else ()
-        looks = await self._see_all([(hoped, delegation.apex, delegation.servers) for hoped in hopes])
-        seen = [look for _want, look in looks]
-        if not looks or not all(shows(look, want) for want, look in looks):
-            onward = {look.name for look in seen if look.outcome is Outcome.REFERRAL}
-            strays = [hoped for hoped in hopes if hoped.record.owner in onward]
-            cuts = [walk.cut for walk in await asyncio.gather(*(self._walker.walk(hoped.record.owner) for hoped in strays))]
-            beyond = await self._see_all([(hoped, cut.apex, cut.servers) for hoped, cut in zip(strays, cuts, strict=True)])
-            seen += [look for _want, look in beyond]
-            seen += await self._probe(wanted, seen, delegation)
-            proof = judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
-            if not proof.at_authoritative:
-                return proof
-        seen += await asyncio.gather(*(self._exchange.resolver_shows(address, hoped) for hoped in hopes for address in resolvers))
-        return judge(wanted, seen, delegation.apex, resolvers=resolvers, former=former, waited=waited)
+        resolvers = self._exchange.resolvers if ask_resolvers else ()
+        return await self._prover.prove(wanted, delegation, resolvers=resolvers, former=former, waited=waited, beside=beside, follow=follow)
 
     async def prove_each(
         self, asks: Iterable[tuple[Name, Sequence[Record]]], *, at_once: int = 16, ask_resolvers: bool = True
-    ) -> AsyncIterator[tuple[Name, Proof | WixsendError]]:
+    ) -> AsyncGenerator[tuple[Name, Proof | WixsendError]]:
         """One look for each of many sending domains, `at_once` of them at a time, in the order in which they are done.
 
         A domain whose zone cannot be found, or asked, comes with the error. `asks` is drawn from as there is room, so it may be endless.
@@ -185,24 +181,6 @@ class Dns:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-
-    async def _see_all(self, asks: Iterable[tuple[Hoped, Name, tuple[NameServer, ...]]]) -> list[tuple[Record, Seen]]:
-        """Each record at each server of its zone, at each address."""
-        every = [(hoped, zone, *place) for hoped, zone, servers in asks for place in self._walker.every(servers)]
-        looks = await asyncio.gather(
-            *(self._exchange.authority_shows(server, address, zone, hoped) for hoped, zone, server, address in every)
-        )
-        return [(hoped.record, look) for (hoped, *_place), look in zip(every, looks, strict=True)]
-
-    async def _probe(self, wanted: Sequence[Record], seen: Sequence[Seen], delegation: Delegation) -> list[Seen]:
-        """The answers to `probes`, from the first authoritative server that lacks something."""
-        asked = probes(wanted, seen, delegation.apex)
-        telling = (Outcome.NODATA, Outcome.NXDOMAIN, Outcome.ANSWER)
-        lacking = min((look for look in seen if look.outcome in telling), key=lambda look: telling.index(look.outcome), default=None)
-        if lacking is None:
-            return []
-        server = NameServer(absolute(lacking.server), (lacking.address,))
-        return await asyncio.gather(*(self._see(server, lacking.address, delegation.apex, q.name, q.rtype) for q in asked))
 
     async def _texts(self, name: Name, delegation: Delegation) -> tuple[str, ...]:
         """The TXT rdata at a name after at most eight CNAMEs, from the zones' own servers; through resolvers when they cannot be reached.
@@ -237,9 +215,6 @@ class Dns:
                 "Check the zone's name servers, and whether this network lets DNS (port 53) out; then run the same command again.",
             )
         return seen, reply
-
-    async def _see(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> Seen:
-        return (await self._exchange.authority(server, address, zone, name, rtype))[0]
 
 
 _STRICTNESS = {"none": 0, "quarantine": 1, "reject": 2}

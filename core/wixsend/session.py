@@ -217,7 +217,8 @@ class Session:
 
         folder = state_folder(self.config)
         url = self._value(("state", "database")) if ("state", "database") in self.config.set else f"sqlite:///{folder / 'journal.db'}"
-        return Journal(url, folder, self.config.times)
+        keep = self.config.settings.state.keep_backups
+        return Journal(url, folder, self.config.times, *([] if keep is None else [keep]))
 
     @property
     def known_targets(self) -> frozenset[Name]:

@@ -236,9 +236,7 @@ def forecast_blocks(forecast: Forecast, now: float) -> list[Block]:
         blocks += [
             Styled(""),
             Styled(f"Everything is written by {clock(now + forecast.seconds, now)} at the earliest ({reason})."),
-            Styled(
-                f"Expected end: {clock(now + forecast.seconds + SETTLING, now)}, with an hour for DNS; what takes longer is waited for, 2 d."
-            ),
+            Styled(f"Expected end: {clock(now + forecast.seconds + SETTLING, now)}, with an hour for DNS; longer is waited for, 2 d."),
         ]
     return blocks
 
@@ -285,15 +283,15 @@ def _prospect_json(prospect: Prospect) -> dict[str, Any]:
 
 # -- the report --------------------------------------------------------------------------------------------------------
 
-type Cell = Callable[[Filed], str]
+type _Cell = Callable[[Filed], str]
 
 
-def _when(*kinds: type) -> Cell:
+def _when(*kinds: type) -> _Cell:
     """The moment of the last event of these kinds."""
     return lambda filed: next((stamp(h.at) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
 
 
-def _words(*kinds: type) -> Cell:
+def _words(*kinds: type) -> _Cell:
     """What the last event of these kinds says."""
     return lambda filed: next((str(getattr(h.event, "why", "")) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
 
@@ -307,7 +305,7 @@ def _added(filed: Filed) -> str:
     return "\n".join(f"{text(r.owner)} {r.rtype} {r.rdata}" for change in filed.entry.case.written for r in change.add)
 
 
-COLUMNS: Mapping[str, Cell] = {
+COLUMNS: Mapping[str, _Cell] = {
     "wixsend_status": _status,
     "wixsend_code": lambda filed: filed.entry.case.stop.error if filed.entry.case.stop else "",
     "wixsend_why": lambda filed: filed.entry.case.warning or filed.entry.case.why,

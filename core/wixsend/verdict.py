@@ -9,11 +9,15 @@ aside at once, with a warning, as resolvers do. One that is *silent* (time-out, 
 the proof back for `GRACE` seconds and is set aside, with a warning, after that. At least one authoritative server must
 show each wanted name, and none that answers may show anything else. When no authoritative server answers at all, the proof is blind.
 Resolvers are second-hand: those that cannot be asked hold it back for the same grace, and never longer.
+
+A record that a signed zone shows with a signature that does not hold is not visible: resolvers that validate fail on it. What lies
+beyond the first CNAME is only warned of.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import reduce
 
 import dns.name
 
@@ -25,6 +29,9 @@ __all__ = [
     "GRACE",
     "LONGEST_LOOK",
     "LONGEST_WAIT",
+    "MOST_HOPS",
+    "Chain",
+    "ChainEnd",
     "Delegation",
     "Finding",
     "Kind",
@@ -35,6 +42,8 @@ __all__ = [
     "Seen",
     "Soa",
     "Verdict",
+    "behind",
+    "differ",
     "doubled",
     "judge",
     "probes",
@@ -49,6 +58,8 @@ LONGEST_LOOK = 300.0
 """The longest time between two looks at authoritative servers, in seconds."""
 LONGEST_WAIT = 3600.0
 """The longest time that we believe a resolver's remaining TTL for, in seconds: some count it anew at each of their caches."""
+MOST_HOPS = 8
+"""How many CNAMEs in a row every resolver follows; the strictest give up not far above that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +108,11 @@ class Soa:
 
 
 class Kind(StrEnum):
-    """Which kind of server was asked."""
+    """Which kind of server was asked. `UNDELEGATED` are servers of a host where the records may have been written, and nobody asks."""
 
     AUTHORITATIVE = "authoritative"
     RESOLVER = "resolver"
+    UNDELEGATED = "undelegated"
 
 
 class Outcome(StrEnum):
@@ -130,7 +142,8 @@ class Seen:
     """One question to one server at one address, and what came back. A look has at most one for each server, address, name and type.
 
     `records` are those of the asked type, and a CNAME, at exactly `name`. `ttl` is for how many seconds more this answer may be kept: the
-    TTL of the records, or of a negative answer the lesser of the SOA's TTL and minimum. `cut` is where a referral points.
+    TTL of the records, or of a negative answer the lesser of the SOA's TTL and minimum. `cut` is where a referral points. `serial` is
+    the zone's version, where the answer holds the SOA. `bogus` says why a resolver that validates would not believe the answer.
     """
 
     server: str
@@ -142,6 +155,8 @@ class Seen:
     records: tuple[Record, ...] = ()
     ttl: int | None = None
     cut: Name | None = None
+    serial: int | None = None
+    bogus: str = ""
 
     @property
     def label(self) -> str:
@@ -160,12 +175,16 @@ class Verdict(StrEnum):
     WILDCARD = "wildcard"
     DOUBLED_HOST = "doubled-host"
     DELEGATED = "delegated"
+    WRONG_ZONE = "wrong-zone"
+    BOGUS = "bogus"
     LAME = "lame"
     UNREACHABLE = "unreachable"
     NOT_ASKED = "not-asked"
 
 
 _GRAVITY = (
+    Verdict.BOGUS,
+    Verdict.WRONG_ZONE,
     Verdict.DELEGATED,
     Verdict.DOUBLED_HOST,
     Verdict.WRONG_TARGET,
@@ -186,7 +205,7 @@ class Finding:
     """The verdict on one wanted record at one server, with a sentence and the next step for a person.
 
     `wait` is after how many seconds the server's cache forgets what it says now, where that is known. `holds` is true when this finding
-    keeps the proof from being complete.
+    keeps the proof from being complete. `serial` is the version of the zone that the server was seen to serve.
     """
 
     record: Record
@@ -197,6 +216,26 @@ class Finding:
     next_step: str = ""
     wait: float | None = None
     holds: bool = False
+    serial: int | None = None
+
+
+class ChainEnd(StrEnum):
+    """Where the CNAMEs end that begin at a record's target."""
+
+    EXISTS = "exists"
+    MISSING = "missing"
+    LOOP = "loop"
+    LONG = "long"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The names from a CNAME's target on, each the target of the one before, and how that ends."""
+
+    record: Record
+    names: tuple[Name, ...]
+    end: ChainEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +254,7 @@ class Proof:
     why: str
     """One sentence for a person."""
     warnings: tuple[str, ...] = ()
-    """A sentence for each server that was set aside."""
+    """A sentence for each server that was set aside, and for each target that leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +263,11 @@ class Question:
 
     name: Name
     rtype: str
+
+
+def behind(one: int, other: int) -> bool:
+    """True when an SOA serial is of an earlier version than another: serials go round in a circle (RFC 1982)."""
+    return 0 < (other - one) % 2**32 < 2**31
 
 
 def doubled(owner: Name, apex: Name) -> Name | None:
@@ -258,6 +302,20 @@ def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[
     return tuple(questions)
 
 
+def differ(wanted: Iterable[Record], seen: Iterable[Seen]) -> bool:
+    """True when some authoritative servers show a wanted record and others answer something else: their versions tell who is behind."""
+    looks = _by_name(seen)
+    for want in wanted:
+        mine = [
+            look
+            for look in looks.get(want.owner, ())
+            if look.kind is Kind.AUTHORITATIVE and look.rtype == want.rtype and look.outcome in _ANSWERS
+        ]
+        if len({shows(look, want) for look in mine}) == 2 and not any(look.outcome is Outcome.REFERRAL for look in mine):
+            return True
+    return False
+
+
 def judge(
     wanted: Sequence[Record],
     seen: Iterable[Seen],
@@ -267,11 +325,13 @@ def judge(
     former: Iterable[Record] = (),
     waited: float = 0.0,
     grace: float = GRACE,
+    chains: Iterable[Chain] = (),
 ) -> Proof:
     """What one look means. The order of `seen` does not matter.
 
     `resolvers` are those that the proof shall end with; one without a `Seen` is found not asked. `former` are records that our
-    edit replaced: who still answers them is behind, not wrong. `waited` is for how many seconds we have been looking.
+    edit replaced: who still answers them is behind, not wrong. `waited` is for how many seconds we have been looking. `chains` are
+    what lies beyond the wanted records.
     """
     context = _Context(apex, _by_name(seen), frozenset(former), tuple(resolvers), waited < grace)
     on_each = [tuple(context.findings(want)) for want in dict.fromkeys(wanted)]
@@ -289,7 +349,7 @@ def judge(
         blind,
         0.0 if complete else _next_look(findings, at_authoritative, waited, grace),
         _why(findings, at_authoritative, complete, blind),
-        tuple(dict.fromkeys(f"{finding.sentence}; it was set aside" for finding in aside)),
+        tuple(dict.fromkeys([*(f"{finding.sentence}; it was set aside" for finding in aside), *filter(None, map(_astray, chains))])),
     )
 
 
@@ -343,6 +403,23 @@ def _why(findings: Sequence[Finding], at_authoritative: bool, complete: bool, bl
     return f"{lead}{worst.sentence}" + (f", and {rest} more like it" if rest else "")
 
 
+def _astray(chain: Chain) -> str:
+    """A warning, where what lies beyond a record leads nowhere; else empty."""
+    owner, target = text(chain.record.owner), text(chain.names[0])
+    last = f", which leads to {text(chain.names[-1])}" if len(chain.names) > 1 else ""
+    match chain.end:
+        case ChainEnd.MISSING:
+            return f"{owner} points to {target}{last}, which does not exist"
+        case ChainEnd.LOOP:
+            return f"{owner} points to {target}, from where CNAMEs lead round in a circle"
+        case ChainEnd.LONG:
+            return f"{owner} points to {target}, from where more than {MOST_HOPS} CNAMEs follow: resolvers give up"
+        case ChainEnd.SILENT:
+            return f"{owner} points to {target}{last}, whose name servers do not answer"
+        case ChainEnd.EXISTS:
+            return ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Context:
     """One look, and how to read it."""
@@ -356,11 +433,13 @@ class _Context:
     def findings(self, want: Record) -> Iterable[Finding]:
         """The findings on one record: authoritative servers first, then each resolver in the order chosen."""
         mine = [look for look in self.looks.get(want.owner, ()) if look.rtype == want.rtype]
-        elsewhere = any(look.kind is Kind.AUTHORITATIVE and shows(look, want) for look in mine)
-        owner = text(want.owner)
+        showing = [look for look in mine if look.kind is Kind.AUTHORITATIVE and shows(look, want)]
+        elsewhere, owner = bool(showing), text(want.owner)
+        versions = self._versions(mine) if 0 < len(showing) < len(mine) else {}
         for look in mine:
             if look.kind is Kind.AUTHORITATIVE:
-                yield self._finding(want, owner, look, self._at_authority(want, look), elsewhere)
+                found = self._finding(want, owner, look, self._at_authority(want, look), elsewhere)
+                yield found if not versions else _with_version(found, versions, [other.label for other in showing])
         asked = {look.address: look for look in mine if look.kind is Kind.RESOLVER}
         for resolver in self.resolvers:
             if resolver in asked:
@@ -369,20 +448,34 @@ class _Context:
                 sentence = f"{resolver} was not asked: it would remember a no until the zone's negative TTL is over"
                 yield Finding(want, resolver, Kind.RESOLVER, Verdict.NOT_ASKED, sentence, holds=True)
 
+    def _versions(self, mine: Sequence[Seen]) -> Mapping[str, int]:
+        """The version that each authoritative server serves, by its label; none where several zones answer for the name."""
+        if any(look.outcome is Outcome.REFERRAL for look in mine):
+            return {}
+        told = (*self.looks.get(self.apex, ()), *mine)
+        return {look.label: look.serial for look in told if look.kind is Kind.AUTHORITATIVE and look.serial is not None}
+
     def _at_authority(self, want: Record, look: Seen) -> Verdict:
         if look.outcome not in _ANSWERS:
             return Verdict.LAME if look.outcome in (Outcome.LAME, Outcome.REFUSED) else Verdict.UNREACHABLE
         if look.outcome is Outcome.REFERRAL:
             return Verdict.DELEGATED
+        if look.outcome is Outcome.ANSWER and shows(look, want):
+            return Verdict.BOGUS if look.bogus else Verdict.VISIBLE
         if look.outcome is Outcome.ANSWER:
-            return Verdict.VISIBLE if shows(look, want) else self._answered(want, set(look.records))
+            return self._answered(want, set(look.records))
         addresses = self._probed(want.owner, "A", "AAAA") if look.outcome is Outcome.NODATA else frozenset()
         if addresses:
             return Verdict.WILDCARD if addresses <= self._starred(want.owner, "A", "AAAA") else Verdict.MASKED
         beside = doubled(want.owner, self.apex)
         if beside is not None and self._probed(beside, want.rtype):
             return Verdict.DOUBLED_HOST
-        return Verdict.ABSENT
+        return Verdict.WRONG_ZONE if self._astray(want) is not None else Verdict.ABSENT
+
+    def _astray(self, want: Record) -> Seen | None:
+        """Where a record is shown that the world does not ask."""
+        looks = (look for look in self.looks.get(want.owner, ()) if look.kind is Kind.UNDELEGATED and look.rtype == want.rtype)
+        return next((look for look in looks if shows(look, want)), None)
 
     def _answered(self, want: Record, records: set[Record]) -> Verdict:
         """What it means that something else was answered, or something else as well."""
@@ -407,7 +500,8 @@ class _Context:
         return next((found for found in held if found), frozenset())
 
     def _finding(self, want: Record, owner: str, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
-        sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere)
+        astray = self._astray(want) if verdict is Verdict.WRONG_ZONE else None
+        sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere, astray)
         if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
             holds = self.patient and look.outcome not in _USELESS
         else:
@@ -416,12 +510,29 @@ class _Context:
         return Finding(want, look.label, look.kind, verdict, sentence, next_step, wait, holds)
 
 
+def _with_version(finding: Finding, versions: Mapping[str, int], showing: Sequence[str]) -> Finding:
+    """The finding with the version that its server serves; one that does not show the record, beside those that do."""
+    serial = versions.get(finding.server)
+    finding = replace(finding, serial=serial)
+    others = [versions[label] for label in showing if label in versions]
+    if finding.server in showing or serial is None or not others:
+        return finding
+    newest = reduce(lambda one, other: other if behind(one, other) else one, others)
+    if serial == newest:
+        said = f"{finding.sentence}, though it serves version {serial} of the zone as they do"
+        return replace(finding, sentence=said, next_step="Wait a little; if it stays so, tell the DNS host that its servers disagree.")
+    return replace(finding, sentence=f"{finding.sentence}: it serves version {serial} of the zone, they version {newest}")
+
+
 def _at_resolver(want: Record, look: Seen) -> Verdict:
     """A resolver is asked only once every authoritative server answers, so whatever else it says is from before."""
     if look.outcome is Outcome.ANSWER:
         return Verdict.VISIBLE if shows(look, want) else Verdict.OLD
     return Verdict.ABSENT if look.outcome in _NEGATIVE else Verdict.UNREACHABLE
 
+
+_SHOWN = 3
+"""How many records of an answer a sentence names."""
 
 _SILENCE: Mapping[Outcome, tuple[str, str]] = {
     Outcome.LAME: ("does not answer with authority for the zone", "Ask the DNS host why it is delegated to."),
@@ -438,8 +549,8 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
-def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool) -> tuple[str, str]:
-    """The sentence and the next step for a verdict; `owner` is the wanted record's as text."""
+def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool, astray: Seen | None) -> tuple[str, str]:
+    """The sentence and the next step for a verdict; `owner` is the wanted record's as text, `astray` where it is in a wrong zone."""
     server = look.label
     if verdict is Verdict.VISIBLE:
         return f"{server} shows {owner}", ""
@@ -448,7 +559,8 @@ def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, e
         return f"{server} {said}", step
     resolver = look.kind is Kind.RESOLVER
     until = f" for another {look.ttl} s" if resolver and look.ttl is not None else ""
-    shown = ", ".join(f"{record.rtype} {record.rdata}" for record in look.records)
+    shown = ", ".join(f"{record.rtype} {record.rdata}" for record in look.records[:_SHOWN])
+    shown += f" and {len(look.records) - _SHOWN} more" if len(look.records) > _SHOWN else ""
     match verdict:
         case Verdict.ABSENT if resolver:
             return f"{server} still remembers that there is no {owner}{until}", "Wait until it forgets."
@@ -456,6 +568,16 @@ def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, e
             return f"{server} does not have {owner} yet, other servers of the zone do", "Wait until it catches up."
         case Verdict.ABSENT:
             return f"{server} has no {want.rtype} at {owner}", "Wait for the DNS host to publish it, or check that it was saved there."
+        case Verdict.BOGUS:
+            return (
+                f"{server} shows {owner}, but a resolver that validates does not believe it: {look.bogus}",
+                "Have the DNS host sign the zone anew, or take the DS record out at the registrar until it does.",
+            )
+        case Verdict.WRONG_ZONE if astray is not None:
+            return (
+                f"{server} has no {owner}: it is at {astray.label}, which {text(apex)} is not delegated to",
+                "Add the record where the zone is delegated to, or have the registrar delegate it to where the record is.",
+            )
         case Verdict.OLD:
             return f"{server} still answers the former {shown} for {owner}{until}", "Wait until it has the new one."
         case Verdict.MASKED:

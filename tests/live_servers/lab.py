@@ -194,7 +194,14 @@ class Lab:
 
     def settings(self, **changes: Any) -> DnsSettings:
         """How wixsend finds this DNS. `changes` are other fields of `DnsSettings`."""
-        given: dict[str, Any] = {"roots": (ROOT,), "resolvers": RESOLVERS, "fallback": (), "private_servers": True, "ipv6": True, "timeout": 1.0}
+        given: dict[str, Any] = {
+            "roots": (ROOT,),
+            "resolvers": RESOLVERS,
+            "fallback": (),
+            "private_servers": True,
+            "ipv6": True,
+            "timeout": 1.0,
+        }
         return DnsSettings(**(given | changes))
 
     def zone(self, *records: Record, apex: str = "", servers: Iterable[str] = POWERDNS_HOSTS, minimum: int = NEGATIVE_TTL) -> HostedZone:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import dns.exception
 import dns.flags
@@ -34,6 +34,9 @@ from wixsend.exchange import DnsSettings
 from wixsend.names import Name, absolute, ancestors, text
 from wixsend.records import Record
 
+if TYPE_CHECKING:
+    from wixsend.testing.signing import Signer
+
 __all__ = ["ROOT", "ROOT_SERVER", "SUFFIXES", "DnsFault", "FaultKind", "Glue", "Published", "Query", "SandboxDns", "Transport"]
 
 type Published = Callable[[str], Iterable[Record]]
@@ -43,8 +46,8 @@ type Glue = Callable[[Name, Name], list[RRset]]
 """Addresses of a host, as far as the servers of an apex add them to a referral."""
 
 type FaultKind = (
-    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "no-data", "lame", "no-aa", "stray-glue", "truncate", "no-edns"]
-    | Literal["garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first"]
+    Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "no-data", "lame", "no-aa", "unsigned", "stray-glue", "many-servers"]
+    | Literal["truncate", "no-edns", "garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first", "huge", "pointer-loop"]
 )
 
 type Transport = Literal["udp", "tcp", "tls", "https"]
@@ -81,10 +84,12 @@ class DnsFault:
 
     drop: no answer; drop-udp: none over UDP; delay: `seconds` late; deny: NXDOMAIN whatever the zone holds; no-data: neither a
     record nor an error; lame: an answer without authority, as from a server that does not know the zone; no-aa: the right one
-    without AA, as from a cache; stray-glue: addresses that lead nowhere for every name server of a referral; truncate: TC and
-    nothing else over UDP; no-edns: FORMERR to questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a
-    client must not believe, each followed by silence; forged-first: one with a wrong id, and then the right one. `times` is how
-    often it still happens, `None` always. `action` is called when it does, on the DNS thread.
+    without AA, as from a cache; unsigned: signatures left out; stray-glue: addresses that lead nowhere for every name server of a
+    referral; many-servers: a thousand name servers in a referral; truncate: TC and nothing else over UDP; no-edns: FORMERR to
+    questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a client must not believe, each followed by
+    silence; forged-first: one with a wrong id, and then the right one; huge: two thousand other CNAMEs before the right ones;
+    pointer-loop: a compressed name that leads to itself. `times` is how often it still happens, `None` always. `action` is called
+    when it does, on the DNS thread.
     """
 
     kind: FaultKind
@@ -195,9 +200,16 @@ class _Zone:
     """A zone and the versions of it that its servers may be serving, newest last."""
 
     def __init__(
-        self, apex: Name, name_servers: tuple[Name, ...], published: Published, soa_ttl: int, soa_minimum: int | None, delay: float
+        self,
+        apex: Name,
+        name_servers: tuple[Name, ...],
+        published: Published,
+        soa_ttl: int,
+        soa_minimum: int | None,
+        delay: float,
+        signer: "Signer | None" = None,
     ) -> None:
-        self.apex, self.name_servers, self.published = apex, name_servers, published
+        self.apex, self.name_servers, self.published, self.signer = apex, name_servers, published, signer
         self.soa_ttl, self.soa_minimum, self.delay = soa_ttl, soa_minimum, delay
         self.lock = threading.Lock()
         self.versions: list[_Version] = []
@@ -212,6 +224,12 @@ class _Zone:
             contents = _Contents(self.apex, (*self._own(serial), *records), default_ttl=300)
             self.versions.append(_Version(now if self.versions else _CAUGHT_UP, records, contents))
 
+    def sign(self, signer: "Signer") -> None:
+        """Sign from now on what was not signed."""
+        with self.lock:
+            self.signer = signer
+            self.versions.clear()
+
     def contents(self, now: float, lag: float) -> _Contents:
         """The newest version that a server which is `lag` seconds behind serves."""
         late = self.delay + lag
@@ -223,6 +241,7 @@ class _Zone:
             yield Record(self.apex, "SOA", f"{mname.rstrip('.')}. {serial} 7200 900 1209600 {self.soa_minimum}", self.soa_ttl)
         for host in self.name_servers:
             yield Record(self.apex, "NS", text(host) + ".", 3600)
+        yield from self.signer.keys if self.signer is not None else ()
 
 
 def _same(one: tuple[Record, ...], other: tuple[Record, ...]) -> bool:
@@ -352,21 +371,33 @@ class SandboxDns:
         soa_ttl: int = 3600,
         delay: float | None = None,
         delegated_to: Iterable[str] | None = None,
+        signer: "Signer | None" = None,
     ) -> None:
         """Serve a zone from these hosts, and delegate it from the zone above, making registries and the hosts' own zones as needed.
 
         `soa_minimum=None` leaves the SOA out. `delegated_to` are the hosts that the parent names, when they are not
-        `name_servers`; none of them means a zone that is served and not delegated.
+        `name_servers`; none of them means a zone that is served and not delegated. `signer` signs it, and the zones above it.
         """
         name = absolute(apex).canonicalize()
         hosts = tuple(absolute(host).canonicalize() for host in name_servers)
         parents_view = hosts if delegated_to is None else tuple(absolute(host).canonicalize() for host in delegated_to)
         self._registry_over(name)
         self._parents_view[name] = parents_view
-        self._serve(name, hosts, published, soa_ttl, soa_minimum, self.delay if delay is None else delay)
+        self._serve(name, hosts, published, soa_ttl, soa_minimum, self.delay if delay is None else delay, signer)
         for host in parents_view:
             self._host(host)
+        if signer is not None:
+            self._sign_above(name)
         self._changed(name)
+
+    def add_undelegated(self, apex: str, name_servers: Iterable[str], published: Published) -> None:
+        """Serve a zone from these hosts as well, in a version of their own: nobody delegates it to them."""
+        name = absolute(apex).canonicalize()
+        hosts = tuple(absolute(host).canonicalize() for host in name_servers)
+        zone = _Zone(name, hosts, published, 3600, 300, 0.0)
+        for host in hosts:
+            self._host(host)
+            self._servers[host].zones[name] = zone
 
     def add_name_server(self, host: str, addresses: Iterable[str] | None = None, *, reachable: bool = True) -> tuple[str, ...]:
         """Bring a name server up; its addresses, which it gets unless they are given. None at all: its name resolves to nothing.
@@ -467,9 +498,16 @@ class SandboxDns:
     # Building the tree
 
     def _serve(
-        self, apex: Name, hosts: tuple[Name, ...], published: Published, soa_ttl: int, soa_minimum: int | None, delay: float = 0.0
+        self,
+        apex: Name,
+        hosts: tuple[Name, ...],
+        published: Published,
+        soa_ttl: int,
+        soa_minimum: int | None,
+        delay: float = 0.0,
+        signer: "Signer | None" = None,
     ) -> None:
-        zone = _Zone(apex, hosts, published, soa_ttl, soa_minimum, delay)
+        zone = _Zone(apex, hosts, published, soa_ttl, soa_minimum, delay, signer)
         for host in hosts:
             self.add_name_server(text(host))
             self._servers[host].zones[apex] = zone
@@ -485,6 +523,14 @@ class SandboxDns:
             if above != ROOT and above not in self._zones and (len(above) == 2 or above in SUFFIXES):
                 top = Name(above.labels[-2:])
                 self._serve(above, (absolute(f"a.nic.{text(top)}"),), lambda _apex: (), 86400, 900)
+
+    def _sign_above(self, name: Name) -> None:
+        from wixsend.testing.signing import Signer
+
+        for above in ancestors(name, ROOT):
+            zone = self._zones.get(above)
+            if zone is not None and zone.signer is None:
+                zone.sign(Signer(above))
 
     def _host(self, host: Name) -> None:
         """Make the zone that a name server's own address is in, served by that server, unless there is one already."""
@@ -516,7 +562,9 @@ class SandboxDns:
             for child, hosts in list(self._parents_view.items()):
                 if child != ROOT:
                     delegation = (Record(child, "NS", text(host) + ".", 3600) for host in hosts)
-                    extra.setdefault(self._enclosing(child.parent()), []).extend(delegation)
+                    signer = self._zones[child].signer if child in self._zones else None
+                    ds = () if signer is None else (signer.ds,)
+                    extra.setdefault(self._enclosing(child.parent()), []).extend((*delegation, *ds))
             for host, addresses in list(self._glue.items()):
                 extra.setdefault(self._enclosing(host), []).extend(_address_record(host, address) for address in addresses)
             self._extras = generation, extra
@@ -545,13 +593,23 @@ class SandboxDns:
 
     def _authoritative(self, server: _Authority, name: Name, rtype: str) -> _Answer:
         """What a name server answers, faults aside."""
-        apex = next((above for above in (name, *ancestors(name, ROOT)) if above in server.zones), None)
-        if apex is None:
+        zone = self._zone_at(server, name, rtype)
+        if zone is None:
             return _Answer(dns.rcode.REFUSED, aa=False)
-        zone = server.zones[apex]
         now = self.now()
         zone.refresh(self._extra(zone), now)
         return zone.contents(now, server.lag).answer(name, rtype, self._glue_for)
+
+    def _zone_at(self, server: _Authority, name: Name, rtype: str) -> _Zone | None:
+        """The zone that a server answers from: the deepest it has, but DS is the parent's (RFC 4035, 3.1.4.1)."""
+        above = (*ancestors(name, ROOT), name) if rtype == "DS" else (name, *ancestors(name, ROOT))
+        return next((server.zones[apex] for apex in above if apex in server.zones), None)
+
+    def _sign(self, server: _Authority, name: Name, rtype: str, found: _Answer) -> None:
+        """Add the signatures that a question with DO gets."""
+        zone = self._zone_at(server, name, rtype)
+        if zone is not None and zone.signer is not None and found.aa:
+            found.answer += [made for rrset in found.answer if (made := zone.signer.signature(rrset)) is not None]
 
     def _fault(self, endpoint: _Endpoint, name: Name, rtype: str, *kinds: FaultKind) -> DnsFault | None:
         """The first fault that hits, one time less of it left."""
@@ -656,6 +714,8 @@ class SandboxDns:
         except Exception as error:  # a host's `published` may raise anything: said at the end, and SERVFAIL meanwhile
             self.errors.append(error)
             found = _Answer(dns.rcode.SERVFAIL, aa=False)
+        if query.ednsflags & dns.flags.DO and kind != "unsigned" and isinstance(endpoint, _Authority):
+            self._sign(endpoint, name, rtype, found)
         response.set_rcode(found.rcode)
         response.flags |= dns.flags.AA if found.aa and kind != "no-aa" else 0
         response.answer, response.authority, response.additional = found.answer, found.authority, found.additional
@@ -761,6 +821,14 @@ def _spoilt(query: dns.message.Message, response: dns.message.Message, kind: Fau
         case "stray-glue":
             hosts = [rdata.target for rrset in response.authority if rrset.rdtype == dns.rdatatype.NS for rdata in rrset]
             response.additional = [_rrset(host, 3600, "A", ["198.51.100.66"]) for host in hosts]
+        case "many-servers":
+            hosts = [f"ns{number}.crowd.example." for number in range(1000)]
+            response.authority = [_rrset(rrset.name, 3600, "NS", hosts) for rrset in response.authority]
+            response.additional = [_rrset(absolute(host), 3600, "A", [f"198.18.{n // 250}.{n % 250 + 1}"]) for n, host in enumerate(hosts)]
+        case "huge":
+            response.answer[:0] = [_rrset(response.question[0].name, 300, "CNAME", [f"t{number}.example."]) for number in range(2000)]
+        case "pointer-loop":
+            return [_Sent(_looping(response, packed(response)[:4]))]
         case "wrong-question":
             asked = response.question[0]
             response.question = [dns.rrset.RRset(asked.name.parent(), asked.rdclass, asked.rdtype)]
@@ -775,6 +843,14 @@ def _spoilt(query: dns.message.Message, response: dns.message.Message, kind: Fau
         case "delay":
             return [_Sent(packed(response), late=seconds)]
     return [_Sent(packed(response))]
+
+
+def _looping(response: dns.message.Message, head: bytes) -> bytes:
+    """A response with one record, whose owner is a pointer to itself."""
+    question = response.question[0]
+    asked = (question.name.to_wire() or b"") + question.rdtype.to_bytes(2) + question.rdclass.to_bytes(2)
+    pointer = (0xC000 + 12 + len(asked)).to_bytes(2)
+    return head + bytes((0, 1, 0, 1, 0, 0, 0, 0)) + asked + pointer + bytes((0, 5, 0, 1, 0, 0, 1, 44, 0, 2)) + pointer
 
 
 class _Datagrams(asyncio.DatagramProtocol):

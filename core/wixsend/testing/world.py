@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from wixsend.adapters import Adapter
 from wixsend.bulk import Common, Driver, Hops
@@ -156,7 +157,8 @@ class World:
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
         dns = self.dns.settings(timeout=0.5, tries=2, endpoints=dict(self.dns.endpoints))
-        urls = {name: self.server.url(name) for name in ("wix", *self.hosts)}
+        paths = {name: urlsplit(self.plugins.get(name).base_url).path for name in self.hosts}
+        urls = {name: self.server.url(name) + path for name, path in {"wix": "", **paths}.items()}
         key = WixApiKey(self.wix.site.api_key, self.wix.site.id)
         return Reach(self.folder, urls, dns, key, tuple(self.accounts), self._made_plugins)
 

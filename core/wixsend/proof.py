@@ -1,0 +1,205 @@
+"""Floor 4. One look at the world for a proof: who is asked what, and in which order. What the answers mean is in `wixsend.verdict`.
+
+First every authoritative server, for every record. Then what tells apart the ways to be missing, or, where all is there, whether a
+resolver that validates would believe it. Only then the public resolvers.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from wixsend.dnssec import Keys, bogus, keys, usable
+from wixsend.exchange import Exchange, Hoped
+from wixsend.names import Name, absolute
+from wixsend.records import Record
+from wixsend.verdict import (
+    MOST_HOPS,
+    Chain,
+    ChainEnd,
+    Delegation,
+    Kind,
+    NameServer,
+    Outcome,
+    Proof,
+    Seen,
+    differ,
+    judge,
+    probes,
+    shows,
+)
+from wixsend.walk import ROOT, Cut, Walker
+
+__all__ = ["Prover"]
+
+_REMEMBERED = 300.0
+_NEGATIVE = (Outcome.NODATA, Outcome.NXDOMAIN)
+_TELLING = (*_NEGATIVE, Outcome.ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A record hoped for at one address of one server of a zone, and what was seen."""
+
+    hoped: Hoped
+    cut: Cut
+    server: NameServer
+    seen: Seen
+
+    @property
+    def shows(self) -> bool:
+        return shows(self.seen, self.hoped.record)
+
+
+class Prover:
+    """Looks. `now` is for what is remembered, `clock` says what time signatures are judged at, in seconds since the epoch."""
+
+    def __init__(self, exchange: Exchange, walker: Walker, now: Callable[[], float], clock: Callable[[], float]) -> None:
+        self._exchange, self._walker = exchange, walker
+        self._now, self._clock = now, clock
+        self._ds: dict[Name, tuple[float, tuple[Record, ...]]] = {}
+
+    async def prove(
+        self,
+        wanted: Sequence[Record],
+        delegation: Delegation,
+        *,
+        resolvers: Sequence[str],
+        former: Iterable[Record],
+        waited: float,
+        beside: Iterable[Name],
+        follow: bool,
+    ) -> Proof:
+        """`wixsend.lookup.Dns.prove`, with the resolvers that it ends with."""
+        hopes = [Hoped.of(want) for want in dict.fromkeys(wanted)]
+        wanted = [hoped.record for hoped in hopes]
+        verdict = partial(judge, wanted, apex=delegation.apex, resolvers=resolvers, former=tuple(former), waited=waited)
+        zone = Cut(delegation.apex, delegation.parent, delegation.servers)
+        looks = await self._see_all([(hoped, zone) for hoped in hopes])
+        seen = [look.seen for look in looks]
+        if not looks or not all(look.shows for look in looks):
+            looks += await self._beyond(looks)
+            seen = [look.seen for look in looks]
+            seen += await self._probe(wanted, seen, zone)
+            if differ(wanted, seen):
+                seen += await self._versions(looks, zone)
+            seen += await self._astray(looks, [name for name in beside if name not in delegation.names])
+            proof = verdict(seen)
+            if not proof.at_authoritative:
+                return proof
+        unbelieved = await self._bogus(looks)
+        if unbelieved:
+            return verdict([unbelieved.get(look, look) for look in seen])
+        chains = asyncio.gather(*(self._chain(want) for want in wanted if follow and want.rtype == "CNAME"))
+        asked = asyncio.gather(*(self._exchange.resolver_shows(address, hoped) for hoped in hopes for address in resolvers))
+        return verdict([*seen, *await asked], chains=await chains)
+
+    # Authoritative servers
+
+    async def _see_all(self, asks: Iterable[tuple[Hoped, Cut]]) -> list[_Look]:
+        """Each record at each server of its zone, at each address."""
+        every = [(hoped, cut, *place) for hoped, cut in asks for place in self._walker.every(cut.servers)]
+        looks = await asyncio.gather(
+            *(self._exchange.authority_shows(server, address, cut.apex, hoped) for hoped, cut, server, address in every)
+        )
+        return [_Look(hoped, cut, server, seen) for (hoped, cut, server, _address), seen in zip(every, looks, strict=True)]
+
+    async def _beyond(self, looks: Sequence[_Look]) -> list[_Look]:
+        """The records whose names are delegated onward, at the servers of those zones."""
+        strays = list(dict.fromkeys(look.hoped for look in looks if look.seen.outcome is Outcome.REFERRAL))
+        walks = await asyncio.gather(*(self._walker.walk(hoped.record.owner) for hoped in strays))
+        return await self._see_all([(hoped, walk.cut) for hoped, walk in zip(strays, walks, strict=True)])
+
+    async def _probe(self, wanted: Sequence[Record], seen: Sequence[Seen], zone: Cut) -> list[Seen]:
+        """The answers to `probes`, from the first authoritative server that lacks something."""
+        asked = probes(wanted, seen, zone.apex)
+        lacking = min((look for look in seen if look.outcome in _TELLING), key=lambda look: _TELLING.index(look.outcome), default=None)
+        if lacking is None:
+            return []
+        server = NameServer(absolute(lacking.server), (lacking.address,))
+        return await asyncio.gather(*(self._see(server, lacking.address, zone.apex, q.name, q.rtype) for q in asked))
+
+    async def _versions(self, looks: Sequence[_Look], zone: Cut) -> list[Seen]:
+        """Which version of the zone each of its servers serves, of those that have not said it."""
+        answering = {(look.server, look.seen.address) for look in looks if look.cut == zone and look.seen.outcome in _TELLING}
+        known = {(look.server, look.seen.address) for look in looks if look.seen.serial is not None}
+        unknown = sorted(answering - known, key=lambda place: (place[0].name, place[1]))
+        return await asyncio.gather(*(self._see(server, address, zone.apex, zone.apex, "SOA") for server, address in unknown))
+
+    async def _astray(self, looks: Sequence[_Look], hosts: Sequence[Name]) -> list[Seen]:
+        """The records that no authoritative server has, at servers that the zone is not delegated to."""
+        shown = {look.hoped for look in looks if look.shows}
+        lacking = {look.hoped: look.cut for look in looks if look.seen.outcome in _NEGATIVE and look.hoped not in shown}
+        if not hosts or not lacking:
+            return []
+        addresses = await asyncio.gather(*map(self._walker.addresses, hosts))
+        places = [(NameServer(host, found), address) for host, found in zip(hosts, addresses, strict=True) for address in found[:1]]
+        found = await asyncio.gather(
+            *(
+                self._exchange.authority_shows(server, address, cut.apex, hoped)
+                for server, address in places
+                for hoped, cut in lacking.items()
+            )
+        )
+        return [replace(look, kind=Kind.UNDELEGATED) for look in found]
+
+    async def _see(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> Seen:
+        return (await self._exchange.authority(server, address, zone, name, rtype))[0]
+
+    # DNSSEC
+
+    async def _bogus(self, looks: Sequence[_Look]) -> Mapping[Seen, Seen]:
+        """The looks that show their record in a way that a resolver that validates would not believe, each with the reason."""
+        cuts = list({id(look.cut): look.cut for look in looks}.values())  # by identity: comparing thousands of zones costs more than asking
+        signed = {id(cut): ds for cut, ds in zip(cuts, await asyncio.gather(*map(self._signed, cuts)), strict=True) if ds}
+        doubtful = [look for look in looks if id(look.cut) in signed and look.shows]
+        places = {(look.cut, look.server, look.seen.address): signed[id(look.cut)] for look in doubtful}
+        held = dict(zip(places, await asyncio.gather(*(self._keys(*place, ds) for place, ds in places.items())), strict=True))
+        judged = await asyncio.gather(*(self._believed(look, held[look.cut, look.server, look.seen.address]) for look in doubtful))
+        return {look.seen: replace(look.seen, bogus=fault) for look, fault in zip(doubtful, judged, strict=True) if fault}
+
+    async def _signed(self, cut: Cut) -> tuple[Record, ...]:
+        """The DS records by which resolvers know that a zone is signed, all the way from the root; none for one that is not, or unknown."""
+        until, held = self._ds.get(cut.apex, (float("-inf"), ()))
+        if until > self._now():
+            return held
+        above = await self._walker.walk(cut.parent)
+        if above.silent or (above.cut.apex != ROOT and not await self._signed(above.cut)):
+            return ()
+        seen, _reply = await self._walker.first(above.cut.apex, above.cut.servers, cut.apex, "DS")
+        if seen is None:
+            return ()
+        held = usable(seen.records)
+        self._ds[cut.apex] = (self._now() + min(seen.ttl or 0, _REMEMBERED), held)
+        return held
+
+    async def _keys(self, cut: Cut, server: NameServer, address: str, ds: Sequence[Record]) -> Keys | None:
+        """The zone's keys as one server shows them; `None` when it does not answer."""
+        seen, reply = await self._exchange.authority(server, address, cut.apex, cut.apex, "DNSKEY", dnssec=True)
+        return keys(cut.apex, ds, reply.answer, self._clock()) if seen.outcome in _TELLING else None
+
+    async def _believed(self, look: _Look, held: Keys | None) -> str:
+        """Why a record is not believed where it is shown; empty when it is, or when it cannot be told."""
+        if held is None or held.fault:
+            return held.fault if held is not None else ""
+        want, server = look.hoped.record, look.server
+        _seen, reply = await self._exchange.authority(server, look.seen.address, look.cut.apex, want.owner, want.rtype, dnssec=True)
+        return bogus(want.owner, want.rtype, reply.answer, held, self._clock())
+
+    # Beyond the first hop
+
+    async def _chain(self, record: Record) -> Chain:
+        """Where a CNAME's target leads, asked of the authoritative servers on the way."""
+        names = [record.target.canonicalize()]
+        while True:
+            seen = await self._walker.resolve(names[-1], "CNAME")
+            if seen is None:
+                return Chain(record, tuple(names), ChainEnd.SILENT)
+            onward = next((found.target.canonicalize() for found in seen.records if found.rtype == "CNAME"), None)
+            if onward is None:
+                return Chain(record, tuple(names), ChainEnd.MISSING if seen.outcome is Outcome.NXDOMAIN else ChainEnd.EXISTS)
+            if onward in (record.owner, *names):
+                return Chain(record, tuple(names), ChainEnd.LOOP)
+            if len(names) >= MOST_HOPS:
+                return Chain(record, tuple(names), ChainEnd.LONG)
+            names.append(onward)
