@@ -224,8 +224,9 @@ class Driver:
     def _take_up(self) -> None:
         """Queue the rows that are due; know when to look again."""
         now = self._worlds.now()
-        # After a clock was set back, whatever waits is looked at once: the engine knows from which moment it waits.
-        until = now if now >= self._looked_at else float("inf")
+        # After the clock was set back, whatever waits is looked at once: the engine knows from which moment on it waits.
+        set_back = now < self._looked_at or (not self._looked_at and self._runs.is_ahead(now))
+        until = float("inf") if set_back else now
         found = self._runs.due(self._run, until, _DEPTH)
         self._busy = {case_id: later for case_id, later in self._busy.items() if later > now}
         for ref in found:

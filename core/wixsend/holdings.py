@@ -20,6 +20,9 @@ __all__ = ["Account", "Held", "Holdings"]
 _AGE = 3600.0
 """Seconds for which a listing is believed. What has come since is asked for; what has gone is an error of the first read."""
 
+_ASKED = 600.0
+"""Seconds for which a zone that was found is not asked for again."""
+
 _AGAIN = 60.0
 """Seconds until a listing that failed is asked for again; zones are asked for one by one meanwhile."""
 
@@ -44,10 +47,11 @@ class Held:
 
 @dataclass(slots=True)
 class _Ledger:
-    """What is known of one account: its listing (`None`: there is none), until when; and why it cannot be asked any more."""
+    """What is known of one account: its listing (`None`: none), and until when; what it was asked for; why it is not asked again."""
 
     zones: Mapping[Name, Sequence[Zone]] | None = None
     until: float = 0.0
+    asked: dict[Name, tuple[float, list[Held]]] = field(default_factory=dict)
     refused: WixsendError | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -91,6 +95,7 @@ class Holdings:
             if not self.lists or not adapter.lists_zones:
                 return []
             async with ledger.turn:
+                self._must_not_be_refused(ledger)  # it may have been, while another domain had its turn
                 if self._now() >= ledger.until:
                     ledger.zones, ledger.until = await self._listing(adapter)
         except _ITS_OWN as wrong:
@@ -110,17 +115,26 @@ class Holdings:
         return by_apex, self._now() + _AGE
 
     async def _held(self, account: Account, apex: Name) -> list[Held] | WixsendError:
+        asked = self._ledger(account.name).asked
+        until, held = asked.get(apex, (0.0, []))
+        if self._now() < until:
+            return held
         try:
             adapter = await self._opened(account)
-            return [Held(account, adapter, zone) for zone in await adapter.zone(apex)]
+            held = [Held(account, adapter, zone) for zone in await adapter.zone(apex)]
         except _ITS_OWN as wrong:
             return self._failed(account, wrong)
+        if held:
+            asked[apex] = (self._now() + _ASKED, held)
+        return held
 
     async def _opened(self, account: Account) -> Adapter:
-        refused = self._ledger(account.name).refused
-        if refused is not None:
-            raise type(refused)(refused.happened, refused.next_step)
+        self._must_not_be_refused(self._ledger(account.name))
         return await self._opens(account)
+
+    def _must_not_be_refused(self, ledger: _Ledger) -> None:
+        if ledger.refused is not None:
+            raise type(ledger.refused)(ledger.refused.happened, ledger.refused.next_step)
 
     def _failed(self, account: Account, wrong: WixsendError) -> WixsendError:
         if isinstance(wrong, CredentialsRejected):

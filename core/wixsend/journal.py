@@ -324,6 +324,7 @@ def _shown(case: Case) -> dict[str, Any]:
     """What the fold says, as columns."""
     return {
         "stage": case.stage.value,
+        "at": case.at,
         "due": case.due,
         "apex": text(case.apex),
         "provider": case.provider,

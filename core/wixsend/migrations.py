@@ -19,6 +19,7 @@ def _runs_and_rows(op: "Operations") -> None:
     """Version 2: bulk runs, and what a question about many cases asks of each."""
     for name, size in (("provider", 100), ("account", 200), ("code", 40)):
         op.add_column("cases", sa.Column(name, sa.String(size), nullable=False, server_default=""))
+    op.add_column("cases", sa.Column("at", sa.Float, nullable=False, server_default="0"))
     op.create_table(
         "runs",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -214,6 +214,11 @@ class Runs:
             found = connection.execute(query.where(rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE))).limit(1))
             return found.first() is not None
 
+    def is_ahead(self, now: float) -> bool:
+        """True when something happened to a case after this moment: the clock was set back."""
+        with self._database.reading() as connection:
+            return connection.execute(sa.select(cases.c.id).where(cases.c.at > now).limit(1)).first() is not None
+
     def next_due(self, now: float) -> float | None:
         """When the next case that waits can be gone on with, of whatever run; `None` when nothing waits."""
         firsts = [

@@ -29,11 +29,13 @@ cases = sa.Table(
     sa.Column("provider", sa.String(100), nullable=False, server_default=""),
     sa.Column("account", sa.String(200), nullable=False, server_default=""),
     sa.Column("code", sa.String(40), nullable=False, server_default=""),
+    sa.Column("at", sa.Float, nullable=False, server_default="0"),
     sa.UniqueConstraint("site", "domain"),
     sa.Index("cases_by_due", "stage", "due"),
     sa.Index("cases_by_apex", "apex"),
 )
-"""`seq` is the number of the last event; `code` the stable code of the error that stopped the case, empty while nothing did."""
+"""`seq` is the number of the last event, `at` when it happened; `code` is the stable code of the error that stopped the case, empty while
+nothing did."""
 
 events = sa.Table(
     "events",

@@ -103,23 +103,29 @@ type Around = Callable[[str, Request, Callable[[], Response]], Response]
 class World:
     """Fakes of everything outside. Use as a context manager. `plugins` makes the plugins whose hosts there are.
 
+    Each plugin's host has one account, called like the plugin; `accounts` are more of them, by name, each at the host of a plugin. Where a
+    host is named below, the name of an account does as well.
+
     `around`, where it is set, stands around the handling of every request to a host: nothing else touches the host meanwhile.
     """
 
-    def __init__(self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins) -> None:
+    def __init__(
+        self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins, accounts: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.clock = Clock()
         self.plugins = plugins()
         self.dns = SandboxDns(resolvers=2, now=self.clock.now, delay=delay)
         self.wix = FakeWix(self.dns.resolve, self.clock.now, requires_dmarc=False)
         self.hosts: dict[str, FakeHost] = {}
-        for name in self.plugins.names():
-            made = self.plugins.sandbox_host(name)
+        self._homes = {name: name for name in self.plugins.names()} | dict(accounts or {})
+        for name, home in self._homes.items():
+            made = self.plugins.sandbox_host(home)
             if made is not None:
                 self.hosts[name] = made(self.clock.now)
         self._locks = {name: threading.RLock() for name in self.hosts}
         self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
-        self.accounts = [OneAccount(name, name, dict(host.credentials)) for name, host in self.hosts.items()]
+        self.accounts = [OneAccount(name, self._homes[name], dict(host.credentials)) for name, host in self.hosts.items()]
         self.around: Around | None = None
         self._made_plugins = plugins
         self._stack = ExitStack()
@@ -157,7 +163,7 @@ class World:
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
         dns = self.dns.settings(timeout=0.5, tries=2, endpoints=dict(self.dns.endpoints))
-        paths = {name: urlsplit(self.plugins.get(name).base_url).path for name in self.hosts}
+        paths = {name: urlsplit(self.plugins.get(self._homes[name]).base_url).path for name in self.hosts}
         urls = {name: self.server.url(name) + path for name, path in {"wix": "", **paths}.items()}
         key = WixApiKey(self.wix.site.api_key, self.wix.site.id)
         return Reach(self.folder, urls, dns, key, tuple(self.accounts), self._made_plugins)
@@ -354,7 +360,8 @@ class _Outside:
     async def adapter(self, account: object) -> Adapter:
         assert isinstance(account, OneAccount)
         if account.name not in self._adapters:
-            url, timeout = self._reach.urls[account.plugin_name], self._run.timeout
+            urls, timeout = self._reach.urls, self._run.timeout
+            url = urls[account.name if account.name in urls else account.plugin_name]
             wire = self._run.wires[account.name] = HttpWire(url, timeout=timeout, connect_timeout=timeout)
             self._adapters[account.name] = self._run.adapter.open(self.plugins.get(account.plugin_name), account.credentials, wire)
         return self._adapters[account.name]
