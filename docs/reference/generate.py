@@ -153,7 +153,7 @@ def exported(name: str) -> str:
         return "### `Name`\n\n`dns.name.Name` of dnspython, always absolute here. Compared by label, without regard to case.\n"
     node = next(node for node in ast.parse(inspect.getsource(home)).body if name in defined(node))
     if isinstance(node, ast.FunctionDef):
-        return f"### `{name}`\n\n```python\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
+        return f"### `{name}`\n\n```text\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
     if not isinstance(node, ast.ClassDef):
         after = ast.parse(inspect.getsource(home)).body
         said = after[[ast.dump(each) for each in after].index(ast.dump(node)) + 1]
@@ -167,7 +167,7 @@ def exported(name: str) -> str:
             shown.append("    " + signature(each))
             promise = ast.get_docstring(each)
             promises += [f"- **`{each.name}`**: " + promise.replace("\n\n", " ").replace("\n", " ")] if promise else []
-    text = f"### `{name}`\n\n{ast.get_docstring(node)}\n\n```python\n" + "\n".join(shown) + "\n```\n"
+    text = f"### `{name}`\n\n{ast.get_docstring(node)}\n\n```text\n" + "\n".join(shown) + "\n```\n"
     return text + ("\n" + "\n".join(promises) + "\n" if promises else "")
 
 
