@@ -30,7 +30,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.config import JsonDict
 
 from wixsend.errors import ConfigError
-from wixsend.flow import Times
+from wixsend.flow import Patience, Times
 from wixsend.plan import Dmarc
 from wixsend.redact import is_reference, visible
 
@@ -222,6 +222,9 @@ class Http(_Section):
     timeout: Seconds | None = Field(default=None, description="of one request")
 
 
+_OF_TIME: Mapping[Any, Any] = {int: int, Patience: Patience}
+"""How a field of `Times` is written, if not in seconds."""
+
 if TYPE_CHECKING:
 
     class TimesSection(_Section):
@@ -232,7 +235,7 @@ else:
         "TimesSection",
         __base__=_Section,
         __doc__="`[times]`: every wait, in seconds or as 90s, 15m, 4h, 2d.",
-        **{field.name: ((int if field.type is int else Seconds) | None, None) for field in fields(Times)},
+        **{field.name: (_OF_TIME.get(field.type, Seconds) | None, None) for field in fields(Times)},
     )
 
 

@@ -373,10 +373,10 @@ class Engine:
         waited = max(0.0, self._outside.now() - case.since)
         proof = self._proof = await self._outside.dns.prove(case.to_prove, delegation, former=former, waited=waited)
         if proof.complete:
-            return Visible()
+            return Visible("; ".join(proof.warnings))
         if proof.blind:
             return Blind(proof.why)
-        return Hidden(proof.why, proof.next_look)
+        return Hidden(proof.why, proof.next_look, proof.then)
 
 
 def _stopped(wrong: WixsendError) -> Stopped:
