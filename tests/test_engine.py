@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wixsend.errors import Refused
-from wixsend.flow import Stage
+from wixsend.flow import Patience, Stage, Times
 from wixsend.records import Record
 from wixsend.testing.world import World, no, owner, record
 
@@ -206,6 +207,30 @@ async def test_a_host_that_was_unknown_is_written_to_once_a_person_names_it(worl
     world.dns.add_zone("example.com", ("ns1.vanity.net", "ns2.vanity.net"), world.hosts["cloudflare"].published)
     assert (await world.run("example.com").authenticate(wait=False)).case.stage is Stage.PROVING
     assert (await world.run("example.com", provider="cloudflare").authenticate()).case.stage is Stage.DONE
+
+
+async def test_records_at_a_host_that_the_zone_is_not_delegated_to_are_found_there_and_said(world: World) -> None:
+    """A person named the host; the world asks another one. Also after a restart: the journal knows the host's name servers."""
+    world.wix.add_domain("example.com")
+    cloudflare = world.hosts["cloudflare"]
+    cloudflare.add_zone("example.com")
+    world.dns.add_zone("example.com", ("ns1.vanity.net", "ns2.vanity.net"))
+    world.dns.add_undelegated("example.com", cloudflare.name_servers, cloudflare.published)
+    for _run in range(2):
+        entry = await world.run("example.com", provider="cloudflare").authenticate(wait=False)
+        assert entry.case.stage is Stage.PROVING
+        assert f"it is at {cloudflare.name_servers[0]} (" in entry.case.why and "not delegated to" in entry.case.why
+
+
+async def test_as_documented_wix_is_asked_an_hour_after_the_write(world: World) -> None:
+    world.add("example.com", "cloudflare", OTHERS)
+    run = replace(world.run("example.com"), times=Times(Patience.DOCUMENTED))
+    waiting = await run.authenticate(wait=False)
+    assert waiting.case.stage is Stage.AUTHENTICATING and "Wix is asked 1 h after the records were added" in waiting.case.why
+    assert world.clock.slept < 60
+    begun = world.clock.at
+    assert (await run.authenticate()).case.stage is Stage.DONE
+    assert 3500 < world.clock.at - begun < 3700
 
 
 async def test_a_zone_at_nobody_we_know_is_watched_until_a_person_added_the_records(world: World) -> None:

@@ -51,7 +51,7 @@ from wixsend.flow import EFFECTS, Case, Decision, Effect, Stage, Times, decide
 from wixsend.guard import Objection
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Locator, Outside
-from wixsend.names import text
+from wixsend.names import Name, text
 from wixsend.plan import Plan
 from wixsend.records import Granularity, Record
 from wixsend.sending import WixDomain, WixStatus
@@ -113,6 +113,7 @@ class Engine:
         self._planned_at = 0.0
         self._objections: tuple[Objection, ...] = ()
         self._proof: Proof | None = None
+        self._at_host: dict[int, tuple[Name, ...]] = {}
         self._effects: Mapping[Effect, Callable[[Entry], Awaitable[Event]]] = {
             Effect.ASK_WIX: self._ask_wix,
             Effect.FIND_HOST: self._find_host,
@@ -170,10 +171,20 @@ class Engine:
                 else:
                     entry = self._append(entry, await self._perform(decision.effect, entry))
 
-    async def prove(self, records: Sequence[Record]) -> Proof:
-        """The proof in DNS alone, of these records."""
+    async def prove(self, records: Sequence[Record], case: Case | None = None, waited: float = 0.0) -> Proof:
+        """The proof in DNS alone, of these records; the case, if there is one, knows where they were written and what they replaced."""
         delegation = await self._locator.delegation(self._order.domain.name)
-        return await self._outside.dns.prove(records, delegation)
+        case = case or Case()
+        former = [record for change in case.written for record in change.remove]
+        beside = self._name_servers(case)
+        return await self._outside.dns.prove(records, delegation, former=former, waited=waited, beside=beside, follow=True)
+
+    def _name_servers(self, case: Case) -> tuple[Name, ...]:
+        """The name servers that the host gives the zone which was written, as the journal's backup has them."""
+        if case.snapshot not in self._at_host:
+            backup = self._journal.backup(case.snapshot) if case.snapshot else None
+            self._at_host[case.snapshot] = backup.snapshot.zone.name_servers if backup is not None else ()
+        return self._at_host[case.snapshot]
 
     def _begins_anew(self, case: Case) -> bool:
         """True for a case that has ended, or that this order makes another one: what was kept may go now, or another host is named.
@@ -367,11 +378,8 @@ class Engine:
     # -- proof ---------------------------------------------------------------------------------------------------------
 
     async def _look(self, entry: Entry) -> Event:
-        delegation = await self._locator.delegation(self._order.domain.name)
         case = entry.case
-        former = [record for change in case.written for record in change.remove]
-        waited = max(0.0, self._outside.now() - case.since)
-        proof = self._proof = await self._outside.dns.prove(case.to_prove, delegation, former=former, waited=waited)
+        proof = self._proof = await self.prove(case.to_prove, case, max(0.0, self._outside.now() - case.since))
         if proof.complete:
             return Visible("; ".join(proof.warnings))
         if proof.blind:
