@@ -198,6 +198,39 @@ def test_a_write_that_certainly_did_nothing_is_not_ours() -> None:
     assert (case.stage, case.intended, case.written) == (Stage.PLANNING, (), ())
 
 
+def test_a_conflict_forgets_nothing_but_what_it_was_about() -> None:
+    """The first write was perhaps done: that the second is refused as a double makes it likelier still."""
+    doubt = fold(*HAPPY[:5], WriteUnknown("no answer", 7.0))
+    second = Change(S1.owner, add=(S1,))
+    case = fold(Intended((second,), 2), Withdrawn("81058", conflict=True), start=doubt)
+    assert (case.intended, case.sent) == ((CHANGE,), ())
+    assert fold(Planned("d1"), Withdrawn("the plan was made by an earlier run"), start=case).intended == (CHANGE,)
+
+
+def test_a_zone_that_changed_before_the_second_write_makes_the_first_no_less_ours() -> None:
+    doubt = fold(*HAPPY[:5], WriteUnknown("no answer", 7.0))
+    case = fold(Withdrawn("the zone has changed since the plan was agreed to"), NothingToWrite(), start=doubt)
+    assert case.written == (CHANGE,)
+
+
+@pytest.mark.parametrize("seen", [Wrote(), Undone(), Stopped("drifted", 5, "lost: www", "restore it")])
+def test_what_was_sent_is_to_be_looked_at_until_somebody_did(seen: Event) -> None:
+    sent = fold(*HAPPY[:5])
+    assert (sent.sent, sent.snapshot) == ((CHANGE,), 1)
+    for not_a_look in (WriteUnknown("no answer", 7.0), Stumbled("unavailable", 4, "503", "wait"), Stopped("provider", 4, "401", "a key")):
+        assert fold(not_a_look, start=sent).sent == (CHANGE,)
+        assert fold(not_a_look, Reopened(), WixWants("id", (S1,)), start=sent).sent == (CHANGE,)
+    assert fold(seen, start=sent).sent == ()
+
+
+def test_an_undo_that_was_sent_is_to_be_looked_at_wherever_the_case_stands() -> None:
+    done = fold(*HAPPY)
+    undoing = fold(Undoing((CHANGE,), 7), start=done)
+    assert (undoing.stage, undoing.sent, undoing.snapshot) == (done.stage, (CHANGE,), 7)
+    assert fold(Undoing(), start=undoing).sent == ()
+    assert fold(Undone(), start=undoing).sent == ()
+
+
 def test_conflicts_end() -> None:
     case = fold(*HAPPY[:2])
     for _ in range(TIMES.stumbles_early):
@@ -250,6 +283,15 @@ def test_a_wait_that_was_asked_for_is_kept_and_counts_as_no_failure() -> None:
     case = fold(*[limited] * 20)
     assert case.due == 1300.0
     assert decide(case, 1300.0, TIMES).effect is Effect.ASK_WIX
+
+
+def test_a_host_that_asks_to_wait_for_ever_is_given_up() -> None:
+    limited, case, at = Stumbled("rate-limited", 4, "429", "", 300.0), Case(), 1000.0
+    while decide(case, at, TIMES).effect is not Effect.GIVE_UP:
+        case = fold(limited, start=case, at=at)
+        at = case.due
+        assert at < 1000.0 + TIMES.stumbling + 600.0
+    assert at >= 1000.0 + TIMES.stumbling
 
 
 def test_blind_waits_for_wixs_advice_once() -> None:
