@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from wixsend import backups
 from wixsend.errors import Busy, JournalError, JournalNewer
-from wixsend.events import Event, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_record, to_json
+from wixsend.events import Event, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_name, kept_record, to_json
 from wixsend.flow import Case, Stage, Times, evolve
 from wixsend.folder import private_folder
 from wixsend.names import Name, text
@@ -395,13 +395,13 @@ def _snapshot_from_json(payload: str) -> Snapshot:
         raise ValueError("a backup is not what it must be")
     return Snapshot(
         zone=Zone(
-            dns.name.from_text(zone["apex"]),
+            kept_name(zone["apex"]),
             zone["ref"],
             zone["account"],
-            tuple(dns.name.from_text(name) for name in zone["name_servers"]),
+            tuple(kept_name(name) for name in zone["name_servers"]),
         ),
         records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
-        covers=WHOLE if kept["covers"] == "whole" else frozenset(dns.name.from_text(name) for name in kept["covers"]),
+        covers=WHOLE if kept["covers"] == "whole" else frozenset(kept_name(name) for name in kept["covers"]),
         baggage=baggage,
         total=total,
     )
