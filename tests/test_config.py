@@ -190,6 +190,7 @@ REACHING = {
     "dns.private_servers": "[dns]\nprivate_servers = true",
     "state.folder": '[state]\nfolder = "state"',
     "state.database": '[state]\ndatabase = "env:DATABASE"',
+    "state.keep_backups": "[state]\nkeep_backups = 0",
     "wix.api_key": '[wix]\napi_key = "command:sh -c evil"',
     "wix.app_secret": '[wix]\napp_secret = "file:secret"',
     "wix.profiles.a.api_key": '[wix.profiles.a]\napi_key = "command:evil"',

@@ -425,11 +425,12 @@ _LARGEST = 1_000_000
 
 _OUTWARD: frozenset[SettingPath] = frozenset(
     {
-        *((section, name) for section, names in {"http": ("proxy", "ca_file"), "state": ("folder", "database")}.items() for name in names),
+        *(("http", name) for name in ("proxy", "ca_file")),
+        *(("state", name) for name in State.model_fields),
         *(("dns", name) for name in ("resolvers", "fallback", "ca_file", "roots", "port", "endpoints", "private_servers")),
     }
 )
-"""Settings that say where credentials, questions or the journal go; `base_url` of Wix and of every account beside them."""
+"""Settings that say where credentials, questions or the journal go, and for how long backups are kept; `base_url` of Wix and of every account beside them."""
 
 
 _REACHING: Mapping[str, str] = {"command": "names a program to run", "file": "names a file to read"}
