@@ -179,6 +179,28 @@ async def test_an_authenticated_domain_with_records_gone_is_a_warning(world: Wor
     assert "no longer" in entry.case.warning
 
 
+async def test_records_that_are_gone_are_written_again_when_a_person_says_so(world: World) -> None:
+    world.add("example.com", "cloudflare", OTHERS)
+    await world.run("example.com").authenticate()
+    await world.run("example.com").undo()
+    warned = await world.run("example.com").authenticate()
+    assert "--again" in warned.case.warning
+    mended = await world.run("example.com", again=True).authenticate()
+    assert mended.case.stage is Stage.DONE
+    assert "--again" not in mended.case.warning
+    assert {record.owner for record in world.wanted("example.com")[:4]} <= {
+        r.owner for r in world.hosts["cloudflare"].published("example.com")
+    }
+    assert [held.attempts for held in world.wix.domains.values()] == [1], "Wix was not asked to authenticate what is authenticated"
+
+
+async def test_an_authenticated_domain_with_a_policy_of_its_own_is_no_warning(world: World) -> None:
+    world.add("example.com", "cloudflare", OTHERS)
+    await world.run("example.com").authenticate()
+    elsewhere = world.run("example.com", site="seen from another machine")
+    assert "no longer" not in (await elsewhere.authenticate()).case.warning
+
+
 async def test_wix_insisting_on_dmarc_is_said_after_two_tries(world: World) -> None:
     world.wix.requires_dmarc = True
     world.add("example.com", "cloudflare", OTHERS)

@@ -259,14 +259,17 @@ class Engine:
         wix_id = entry.case.wix_id
         following = entry.case.stage in (Stage.FOLLOWING, Stage.GENERATING)
         domain = await (self._outside.wix.get(wix_id) if following and wix_id else self._outside.wix.query(self._order.domain))
-        if domain.status is WixStatus.AUTHENTICATED:
+        if domain.status is WixStatus.AUTHENTICATED and not (self._order.again and domain.records):
             return WixAuthenticated(domain.id, domain.records)
         if not domain.records:
             return WixGenerating(domain.id)
         return WixWants(domain.id, domain.records)
 
     async def _authenticate(self, entry: Entry) -> Event:
-        domain = await self._outside.wix.authenticate(entry.case.wix_id)
+        wix, wix_id = self._outside.wix, entry.case.wix_id
+        domain = await wix.get(wix_id) if self._order.again else None
+        if domain is None or domain.status is not WixStatus.AUTHENTICATED:
+            domain = await wix.authenticate(wix_id)
         if domain.status is WixStatus.AUTHENTICATED:
             return Accepted()
         return NotYet(f"Wix answered the try to authenticate with the status {domain.status.value}")
@@ -378,8 +381,12 @@ class Engine:
     # -- proof ---------------------------------------------------------------------------------------------------------
 
     async def _look(self, entry: Entry) -> Event:
-        case = entry.case
-        proof = self._proof = await self.prove(case.to_prove, case, max(0.0, self._outside.now() - case.since))
+        case, records = entry.case, entry.case.to_prove
+        if case.stage is Stage.AUDITING and not case.kept:
+            delegation = await self._locator.delegation(self._order.domain.name)
+            kept = await self._surveyor.kept_by_hand(delegation, records)
+            records = tuple(record for record in records if record not in kept)
+        proof = self._proof = await self.prove(records, case, max(0.0, self._outside.now() - case.since))
         if proof.complete:
             return Visible("; ".join(proof.warnings))
         if proof.blind:

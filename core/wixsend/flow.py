@@ -342,7 +342,7 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
             return _as_documented(told, before, "DNS shows every record", at, times) if _documented(times) else replace(told, why=_SHOWN)
         case Hidden(why, wait, then):
             if moved.stage is Stage.DONE:
-                return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why}")
+                return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why} (--again)")
             if _documented(times):
                 return _as_documented(moved, before, why, at, times)
             return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=f"{why}; {then}" if then else why)
