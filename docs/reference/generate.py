@@ -235,8 +235,9 @@ def configuration() -> str:
             "# Configuration",
             (inspect.getdoc(config) or "").partition("The configuration: ")[2],
             "## Settings",
-            "Each is set by `wixsend.toml`, by its environment variable, or by a flag. `WIXSEND_CONFIG` names the file. Lists are "
-            "comma-separated in a variable, tables are `NAME=VALUE,NAME=VALUE`.",
+            "Each is set by `wixsend.toml`, by its environment variable, or by a flag. `WIXSEND_CONFIG` names the file, "
+            "`WIXSEND_LOG` the level (`debug`, `info`, `warning`, `error`) from which on logs go to stderr. Lists are comma-separated in a "
+            "variable, tables are `NAME=VALUE,NAME=VALUE`.",
             table(("setting", "environment variable", "meaning"), rows()).rstrip(),
             "In `[times]`, and as `WIXSEND_TIMES_<NAME>`: every wait of [the life of a sending domain](life.md), in seconds, or as "
             "`90s`, `15m`, `4h`, `2d`.",
