@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Figure", "Report", "arguments", "finish"]
+__all__ = ["Figure", "Report", "aligned", "arguments", "finish", "machine"]
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "explanation" / "speed.md"
@@ -63,7 +63,7 @@ class Report:
 
     def text(self) -> str:
         """For a person: the table, the notes, the machine, and what was missed."""
-        lines = [*_aligned(self.rows), "", *self.notes, machine()]
+        lines = [*aligned(self.rows), "", *self.notes, machine()]
         return "\n".join(line.rstrip() for line in [*lines, *(f"MISSED: {miss}" for miss in self.misses)])
 
     def json(self) -> str:
@@ -132,7 +132,7 @@ def _names(row: Row) -> list[str]:
     return found
 
 
-def _aligned(rows: Sequence[Row]) -> list[str]:
+def aligned(rows: Sequence[Row]) -> list[str]:
     """Columns under their headings, numbers to the right."""
     columns = []
     for key in dict.fromkeys(key for row in rows for key in row):

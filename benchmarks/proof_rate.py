@@ -256,7 +256,7 @@ def main() -> int:
     with ExitStack() as stack:
         lab = stack.enter_context(Lab())
         stack.enter_context(lab.entered())
-        found, at_once = measure(lab, *((200, 2) if options.quick else (1000, 3)))
+        found, at_once = measure(lab, *((200, 4) if options.quick else (1000, 3)))
     return finish(report(found, at_once), options)
 
 

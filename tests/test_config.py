@@ -9,7 +9,7 @@ import pytest
 
 from wixsend.config import ENVIRONMENT, Config, Flag, json_schema, load
 from wixsend.errors import ConfigError
-from wixsend.flow import Times
+from wixsend.flow import Patience, Times
 
 type Load = Callable[..., Config]
 
@@ -139,8 +139,11 @@ def test_lists_and_tables_can_come_from_the_environment(read: Load) -> None:
 
 
 def test_every_wait_of_the_engine_can_be_set(read: Load) -> None:
-    text = "[times]\n" + "".join(f"{field.name} = {number}\n" for number, field in enumerate(fields(Times), 1))
-    assert read(text).times == Times(*range(1, len(fields(Times)) + 1))
+    written = {field.name: '"documented"' if field.name == "patience" else number for number, field in enumerate(fields(Times), 1)}
+    text = "[times]\n" + "".join(f"{name} = {value}\n" for name, value in written.items())
+    assert read(text).times == Times(Patience.DOCUMENTED, *range(2, len(fields(Times)) + 1))
+    with pytest.raises(ConfigError, match=r"wixsend\.toml:2: times\.patience must be 'proof' or 'documented'"):
+        read('[times]\npatience = "endless"')
 
 
 def test_a_profile_is_laid_over_wix_and_outweighs_the_environment(read: Load) -> None:
@@ -187,6 +190,7 @@ REACHING = {
     "dns.private_servers": "[dns]\nprivate_servers = true",
     "state.folder": '[state]\nfolder = "state"',
     "state.database": '[state]\ndatabase = "env:DATABASE"',
+    "state.keep_backups": "[state]\nkeep_backups = 0",
     "wix.api_key": '[wix]\napi_key = "command:sh -c evil"',
     "wix.app_secret": '[wix]\napp_secret = "file:secret"',
     "wix.profiles.a.api_key": '[wix.profiles.a]\napi_key = "command:evil"',

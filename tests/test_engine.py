@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wixsend.errors import Refused
-from wixsend.flow import Stage
+from wixsend.flow import Patience, Stage, Times
 from wixsend.records import Record
 from wixsend.testing.world import World, no, owner, record
 
@@ -178,6 +179,28 @@ async def test_an_authenticated_domain_with_records_gone_is_a_warning(world: Wor
     assert "no longer" in entry.case.warning
 
 
+async def test_records_that_are_gone_are_written_again_when_a_person_says_so(world: World) -> None:
+    world.add("example.com", "cloudflare", OTHERS)
+    await world.run("example.com").authenticate()
+    await world.run("example.com").undo()
+    warned = await world.run("example.com").authenticate()
+    assert "--again" in warned.case.warning
+    mended = await world.run("example.com", again=True).authenticate()
+    assert mended.case.stage is Stage.DONE
+    assert "--again" not in mended.case.warning
+    assert {record.owner for record in world.wanted("example.com")[:4]} <= {
+        r.owner for r in world.hosts["cloudflare"].published("example.com")
+    }
+    assert [held.attempts for held in world.wix.domains.values()] == [1], "Wix was not asked to authenticate what is authenticated"
+
+
+async def test_an_authenticated_domain_with_a_policy_of_its_own_is_no_warning(world: World) -> None:
+    world.add("example.com", "cloudflare", OTHERS)
+    await world.run("example.com").authenticate()
+    elsewhere = world.run("example.com", site="seen from another machine")
+    assert "no longer" not in (await elsewhere.authenticate()).case.warning
+
+
 async def test_wix_insisting_on_dmarc_is_said_after_two_tries(world: World) -> None:
     world.wix.requires_dmarc = True
     world.add("example.com", "cloudflare", OTHERS)
@@ -206,6 +229,30 @@ async def test_a_host_that_was_unknown_is_written_to_once_a_person_names_it(worl
     world.dns.add_zone("example.com", ("ns1.vanity.net", "ns2.vanity.net"), world.hosts["cloudflare"].published)
     assert (await world.run("example.com").authenticate(wait=False)).case.stage is Stage.PROVING
     assert (await world.run("example.com", provider="cloudflare").authenticate()).case.stage is Stage.DONE
+
+
+async def test_records_at_a_host_that_the_zone_is_not_delegated_to_are_found_there_and_said(world: World) -> None:
+    """A person named the host; the world asks another one. Also after a restart: the journal knows the host's name servers."""
+    world.wix.add_domain("example.com")
+    cloudflare = world.hosts["cloudflare"]
+    cloudflare.add_zone("example.com")
+    world.dns.add_zone("example.com", ("ns1.vanity.net", "ns2.vanity.net"))
+    world.dns.add_undelegated("example.com", cloudflare.name_servers, cloudflare.published)
+    for _run in range(2):
+        entry = await world.run("example.com", provider="cloudflare").authenticate(wait=False)
+        assert entry.case.stage is Stage.PROVING
+        assert f"it is at {cloudflare.name_servers[0]} (" in entry.case.why and "not delegated to" in entry.case.why
+
+
+async def test_as_documented_wix_is_asked_an_hour_after_the_write(world: World) -> None:
+    world.add("example.com", "cloudflare", OTHERS)
+    run = replace(world.run("example.com"), times=Times(Patience.DOCUMENTED))
+    waiting = await run.authenticate(wait=False)
+    assert waiting.case.stage is Stage.AUTHENTICATING and "Wix is asked 1 h after the records were added" in waiting.case.why
+    assert world.clock.slept < 60
+    begun = world.clock.at
+    assert (await run.authenticate()).case.stage is Stage.DONE
+    assert 3500 < world.clock.at - begun < 3700
 
 
 async def test_a_zone_at_nobody_we_know_is_watched_until_a_person_added_the_records(world: World) -> None:

@@ -37,7 +37,7 @@ from wixsend.events import (
     from_json,
     to_json,
 )
-from wixsend.flow import EARLY, EFFECTS, NEXT, Case, Effect, Stage, Times, decide, evolve, merged
+from wixsend.flow import EARLY, EFFECTS, NEXT, Case, Effect, Patience, Stage, Times, decide, evolve, merged
 from wixsend.plan import Change
 from wixsend.records import Record
 
@@ -74,10 +74,10 @@ events = st.one_of(
 )
 
 
-def fold(*happened: Event, start: Case | None = None, at: float = 1000.0) -> Case:
+def fold(*happened: Event, start: Case | None = None, at: float = 1000.0, times: Times = TIMES) -> Case:
     case = start or Case()
     for event in happened:
-        case = evolve(case, event, at, TIMES)
+        case = evolve(case, event, at, times)
     return case
 
 
@@ -198,6 +198,39 @@ def test_a_write_that_certainly_did_nothing_is_not_ours() -> None:
     assert (case.stage, case.intended, case.written) == (Stage.PLANNING, (), ())
 
 
+def test_a_conflict_forgets_nothing_but_what_it_was_about() -> None:
+    """The first write was perhaps done: that the second is refused as a double makes it likelier still."""
+    doubt = fold(*HAPPY[:5], WriteUnknown("no answer", 7.0))
+    second = Change(S1.owner, add=(S1,))
+    case = fold(Intended((second,), 2), Withdrawn("81058", conflict=True), start=doubt)
+    assert (case.intended, case.sent) == ((CHANGE,), ())
+    assert fold(Planned("d1"), Withdrawn("the plan was made by an earlier run"), start=case).intended == (CHANGE,)
+
+
+def test_a_zone_that_changed_before_the_second_write_makes_the_first_no_less_ours() -> None:
+    doubt = fold(*HAPPY[:5], WriteUnknown("no answer", 7.0))
+    case = fold(Withdrawn("the zone has changed since the plan was agreed to"), NothingToWrite(), start=doubt)
+    assert case.written == (CHANGE,)
+
+
+@pytest.mark.parametrize("seen", [Wrote(), Undone(), Stopped("drifted", 5, "lost: www", "restore it")])
+def test_what_was_sent_is_to_be_looked_at_until_somebody_did(seen: Event) -> None:
+    sent = fold(*HAPPY[:5])
+    assert (sent.sent, sent.snapshot) == ((CHANGE,), 1)
+    for not_a_look in (WriteUnknown("no answer", 7.0), Stumbled("unavailable", 4, "503", "wait"), Stopped("provider", 4, "401", "a key")):
+        assert fold(not_a_look, start=sent).sent == (CHANGE,)
+        assert fold(not_a_look, Reopened(), WixWants("id", (S1,)), start=sent).sent == (CHANGE,)
+    assert fold(seen, start=sent).sent == ()
+
+
+def test_an_undo_that_was_sent_is_to_be_looked_at_wherever_the_case_stands() -> None:
+    done = fold(*HAPPY)
+    undoing = fold(Undoing((CHANGE,), 7), start=done)
+    assert (undoing.stage, undoing.sent, undoing.snapshot) == (done.stage, (CHANGE,), 7)
+    assert fold(Undoing(), start=undoing).sent == ()
+    assert fold(Undone(), start=undoing).sent == ()
+
+
 def test_conflicts_end() -> None:
     case = fold(*HAPPY[:2])
     for _ in range(TIMES.stumbles_early):
@@ -252,9 +285,57 @@ def test_a_wait_that_was_asked_for_is_kept_and_counts_as_no_failure() -> None:
     assert decide(case, 1300.0, TIMES).effect is Effect.ASK_WIX
 
 
+def test_a_host_that_asks_to_wait_for_ever_is_given_up() -> None:
+    limited, case, at = Stumbled("rate-limited", 4, "429", "", 300.0), Case(), 1000.0
+    while decide(case, at, TIMES).effect is not Effect.GIVE_UP:
+        case = fold(limited, start=case, at=at)
+        at = case.due
+        assert at < 1000.0 + TIMES.stumbling + 600.0
+    assert at >= 1000.0 + TIMES.stumbling
+
+
 def test_blind_waits_for_wixs_advice_once() -> None:
     case = fold(*HAPPY[:6], Blind("port 53 is closed"))
     assert (case.stage, case.due) == (Stage.AUTHENTICATING, 1000.0 + TIMES.blind_first)
+
+
+@pytest.mark.parametrize("seen", [Visible(), Hidden("ns2 lags", 60.0, "soon"), Blind("port 53 is closed")])
+def test_as_documented_wix_is_asked_an_hour_after_the_write_and_every_four_hours_whatever_dns_shows(seen: Event) -> None:
+    times = Times(Patience.DOCUMENTED)
+    case, asked = fold(*HAPPY[:6], seen, times=times), []
+    for _ in range(3):
+        assert case.stage is Stage.AUTHENTICATING and decide(case, case.due, times).effect is Effect.AUTHENTICATE
+        asked.append(case.due - 1000.0)
+        case = fold(NotYet("428"), start=case, at=case.due, times=times)
+        assert decide(case, case.due, times).effect is Effect.LOOK
+        case = fold(seen, start=case, at=case.due, times=times)
+    assert asked == [3600.0, 3600.0 + 14400.0, 3600.0 + 2 * 14400.0]
+    assert "Wix is asked now" in case.why
+
+
+def test_a_look_after_the_hour_keeps_nobody_waiting() -> None:
+    late = fold(Blind("port 53 is closed"), start=fold(*HAPPY[:6]), at=9000.0)
+    assert late.due == 9000.0
+
+
+def test_each_decision_about_when_is_explained() -> None:
+    begun = fold(*HAPPY[:6])
+    assert fold(Hidden("ns2 lags", 60.0, "the next look is soon"), start=begun).why == "ns2 lags; the next look is soon"
+    assert fold(Blind("nobody answers"), start=begun).why == "nobody answers; Wix is asked 1 h after the records were added, as it advises"
+    assert fold(Visible(), start=begun).why.endswith("so Wix is asked to authenticate")
+    assert fold(Visible(), NotYet("428"), start=begun).why == "428; it is asked again after 5 min"
+    times = Times(Patience.DOCUMENTED)
+    assert fold(Visible(), start=begun, times=times).why.endswith("Wix is asked 1 h after the records were added, as it advises")
+
+
+def test_a_cache_that_holds_a_no_for_an_hour_is_looked_at_then_and_not_before() -> None:
+    assert fold(*HAPPY[:6], Hidden("1.1.1.1 remembers", 3500.0)).due == 4500.0
+
+
+def test_what_lies_beyond_the_records_is_a_warning_that_the_next_look_takes_back() -> None:
+    case = fold(*HAPPY[:6], Visible("s1 points to nothing"))
+    assert (case.stage, case.warning) == (Stage.AUTHENTICATING, "s1 points to nothing")
+    assert fold(NotYet("428"), Visible(), start=case).warning == ""
 
 
 def test_authenticated_with_records_gone_is_a_warning() -> None:

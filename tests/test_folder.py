@@ -52,7 +52,8 @@ def test_everything_in_it_is_its_owners_alone_while_it_is_in_use(tmp_path: Path)
     journal.keep_snapshot(entry.id, "p", "a", Snapshot(Zone(APEX), (), WHOLE), 1.0)
     append_private(folder / "wixsend.log", "x\n")
     with journal.lock("zone-x", "x"):
-        found = {path.name: mode(path) for path in folder.iterdir()}
+        found = {path.name: mode(path) for path in folder.rglob("*") if path.is_file()}
+        assert {mode(path) for path in (folder, *folder.rglob("*")) if path.is_dir()} == {0o700}
     journal.close()
     assert {"journal.db", "journal.db-wal", "journal.db-shm", "zone-x.lock", "wixsend.log"} <= set(found)
     assert set(found.values()) == {0o600}

@@ -204,7 +204,9 @@ def test_a_case_in_json_has_stable_keys_and_times_in_utc() -> None:
     assert value["due"] == "1970-01-12T13:47:40Z"
     assert (value["zone"], value["provider"], value["account"]) == ("example.com", "cloudflare", "main")
     history = report.history_json([Happened(1_000_000.0, WAITING[3])])
-    assert history == [{"at": "1970-01-12T13:46:40Z", "event": "hidden", "data": {"why": "ns1 does not have it yet", "wait": 60.0}}]
+    assert history == [
+        {"at": "1970-01-12T13:46:40Z", "event": "hidden", "data": {"why": "ns1 does not have it yet", "wait": 60.0, "then": ""}}
+    ]
 
 
 def test_an_empty_journal_says_how_to_begin() -> None:

@@ -26,7 +26,7 @@ def put_away(folder: Path, number: int, about: Mapping[str, Any], snapshot: Snap
     """Write one backup. `about` says whose zone it was, `payload` is the snapshot as JSON. Raises `OSError`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = datetime.fromtimestamp(at, UTC)
-    stem = f"{text(snapshot.zone.apex)}-{moment:%Y%m%dT%H%M%SZ}-{number}"
+    stem = f"{_plain(text(snapshot.zone.apex))}-{moment:%Y%m%dT%H%M%SZ}-{number}"
     facts = {"backup": number, "read_at": moment.isoformat(), **about}
     whole = {**facts, "snapshot": json.loads(payload)}
     _write(folder / f"{stem}.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
@@ -42,11 +42,16 @@ def forget(folder: Path, before: float) -> None:
             path.unlink(missing_ok=True)
 
 
+def _plain(name: str) -> str:
+    """A zone's name as part of a file's: a label may hold any octet, slashes too."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in ".-_") else "_" for c in name)
+
+
 def _write(path: Path, written: str) -> None:
     """A file that its owner alone can read, whole or not at all; never through a link that somebody laid."""
     half = path.with_name(path.name + ".part")
     half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(written)
         file.flush()
         os.fsync(file.fileno())

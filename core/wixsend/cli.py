@@ -184,11 +184,16 @@ def plan(run: _Run, /, domain: str, **consent: Any) -> int:
 @cli.command(short_help="Do the whole job: plan, ask, write, prove, authenticate.")
 @click.argument("domain")
 @_yes_option
+@click.option(
+    "--patience",
+    type=click.Choice(["proof", "documented"]),
+    help="Ask Wix when DNS is proved (default), or 1 h after the write and every 4 h, as Wix advises.",
+)
 @click.option("--wait/--no-wait", default=None, help="Stay until the end, or go as far as can be gone now. At a terminal: stay.")
 @_consent_options
 @_json_option
 @_pass_run
-def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, **consent: Any) -> int:
+def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, patience: str | None, **consent: Any) -> int:
     """Authenticate DOMAIN: plan, ask, write, prove in DNS, let Wix authenticate, confirm.
 
     Nothing is written before the plan was shown and agreed to. Whatever interrupts it, the same command goes on where it was.
@@ -201,6 +206,7 @@ def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, **cons
     from wixsend import commands
 
     agreed = _consent(run, **consent)
+    _setting(run, ("times", "patience"), "--patience", patience)
     return run.do(
         lambda session, terminal: commands.authenticate(
             session, terminal, domain, agreed, yes=yes, wait=terminal.interactive if wait is None else wait

@@ -30,7 +30,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.config import JsonDict
 
 from wixsend.errors import ConfigError
-from wixsend.flow import Times
+from wixsend.flow import Patience, Times
 from wixsend.plan import Dmarc
 from wixsend.redact import is_reference, visible
 
@@ -222,6 +222,9 @@ class Http(_Section):
     timeout: Seconds | None = Field(default=None, description="of one request")
 
 
+_OF_TIME: Mapping[Any, Any] = {int: int, Patience: Patience}
+"""How a field of `Times` is written, if not in seconds."""
+
 if TYPE_CHECKING:
 
     class TimesSection(_Section):
@@ -232,7 +235,7 @@ else:
         "TimesSection",
         __base__=_Section,
         __doc__="`[times]`: every wait, in seconds or as 90s, 15m, 4h, 2d.",
-        **{field.name: ((int if field.type is int else Seconds) | None, None) for field in fields(Times)},
+        **{field.name: (_OF_TIME.get(field.type, Seconds) | None, None) for field in fields(Times)},
     )
 
 
@@ -427,11 +430,12 @@ _LARGEST = 1_000_000
 
 _OUTWARD: frozenset[SettingPath] = frozenset(
     {
-        *((section, name) for section, names in {"http": ("proxy", "ca_file"), "state": ("folder", "database")}.items() for name in names),
+        *(("http", name) for name in ("proxy", "ca_file")),
+        *(("state", name) for name in State.model_fields),
         *(("dns", name) for name in ("resolvers", "fallback", "ca_file", "roots", "port", "endpoints", "private_servers")),
     }
 )
-"""Settings that say where credentials, questions or the journal go; `base_url` of Wix and of every account beside them."""
+"""Settings that say where credentials, questions or the journal go, and for how long backups are kept; `base_url` of Wix and of every account beside them."""
 
 
 _REACHING: Mapping[str, str] = {"command": "names a program to run", "file": "names a file to read"}

@@ -51,7 +51,7 @@ from wixsend.flow import EFFECTS, Case, Decision, Effect, Stage, Times, decide
 from wixsend.guard import Objection
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Locator, Outside
-from wixsend.names import text
+from wixsend.names import Name, text
 from wixsend.plan import Plan
 from wixsend.records import Granularity, Record
 from wixsend.sending import WixDomain, WixStatus
@@ -122,6 +122,7 @@ class Engine:
         self._planned_at = 0.0
         self._objections: tuple[Objection, ...] = ()
         self._proof: Proof | None = None
+        self._at_host: dict[int, tuple[Name, ...]] = {}
         self._effects: Mapping[Effect, Callable[[Entry], Awaitable[Event]]] = {
             Effect.ASK_WIX: self._ask_wix,
             Effect.FIND_HOST: self._find_host,
@@ -183,10 +184,20 @@ class Engine:
                 entry = await self._done(decision.effect, entry, approve)
             return entry
 
-    async def prove(self, records: Sequence[Record]) -> Proof:
-        """The proof in DNS alone, of these records."""
+    async def prove(self, records: Sequence[Record], case: Case | None = None, waited: float = 0.0) -> Proof:
+        """The proof in DNS alone, of these records; the case, if there is one, knows where they were written and what they replaced."""
         delegation = await self._locator.delegation(self._order.domain.name)
-        return await self._outside.dns.prove(records, delegation)
+        case = case or Case()
+        former = [record for change in case.written for record in change.remove]
+        beside = self._name_servers(case)
+        return await self._outside.dns.prove(records, delegation, former=former, waited=waited, beside=beside, follow=True)
+
+    def _name_servers(self, case: Case) -> tuple[Name, ...]:
+        """The name servers that the host gives the zone which was written, as the journal's backup has them."""
+        if case.snapshot not in self._at_host:
+            backup = self._journal.backup(case.snapshot) if case.snapshot else None
+            self._at_host[case.snapshot] = backup.snapshot.zone.name_servers if backup is not None else ()
+        return self._at_host[case.snapshot]
 
     def _begins_anew(self, case: Case) -> bool:
         """True for a case that has ended, or that this order makes another one: what was kept may go now, or another host is named.
@@ -286,14 +297,17 @@ class Engine:
         wix_id = entry.case.wix_id
         following = entry.case.stage in (Stage.FOLLOWING, Stage.GENERATING)
         domain = await (self._outside.wix.get(wix_id) if following and wix_id else self._outside.wix.query(self._order.domain))
-        if domain.status is WixStatus.AUTHENTICATED:
+        if domain.status is WixStatus.AUTHENTICATED and not (self._order.again and domain.records):
             return WixAuthenticated(domain.id, domain.records)
         if not domain.records:
             return WixGenerating(domain.id)
         return WixWants(domain.id, domain.records)
 
     async def _authenticate(self, entry: Entry) -> Event:
-        domain = await self._outside.wix.authenticate(entry.case.wix_id)
+        wix, wix_id = self._outside.wix, entry.case.wix_id
+        domain = await wix.get(wix_id) if self._order.again else None
+        if domain is None or domain.status is not WixStatus.AUTHENTICATED:
+            domain = await wix.authenticate(wix_id)
         if domain.status is WixStatus.AUTHENTICATED:
             return Accepted()
         return NotYet(f"Wix answered the try to authenticate with the status {domain.status.value}")
@@ -405,16 +419,17 @@ class Engine:
     # -- proof ---------------------------------------------------------------------------------------------------------
 
     async def _look(self, entry: Entry) -> Event:
-        delegation = await self._locator.delegation(self._order.domain.name)
-        case = entry.case
-        former = [record for change in case.written for record in change.remove]
-        waited = max(0.0, self._outside.now() - case.since)
-        proof = self._proof = await self._outside.dns.prove(case.to_prove, delegation, former=former, waited=waited)
+        case, records = entry.case, entry.case.to_prove
+        if case.stage is Stage.AUDITING and not case.kept:
+            delegation = await self._locator.delegation(self._order.domain.name)
+            kept = await self._surveyor.kept_by_hand(delegation, records)
+            records = tuple(record for record in records if record not in kept)
+        proof = self._proof = await self.prove(records, case, max(0.0, self._outside.now() - case.since))
         if proof.complete:
-            return Visible(_evidence(proof))
+            return Visible("; ".join(proof.warnings), _evidence(proof))
         if proof.blind:
             return Blind(proof.why)
-        return Hidden(proof.why, proof.next_look)
+        return Hidden(proof.why, proof.next_look, proof.then)
 
 
 def _evidence(proof: Proof) -> str:

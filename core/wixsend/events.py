@@ -43,6 +43,7 @@ __all__ = [
     "WriteUnknown",
     "Wrote",
     "from_json",
+    "kept_name",
     "kept_record",
     "to_json",
 ]
@@ -172,19 +173,21 @@ class Wrote(Event):
 
 @dataclass(frozen=True, slots=True)
 class Visible(Event):
-    """Every authoritative server and every chosen resolver answers every record: `why` we say so."""
+    """Every authoritative server and every chosen resolver answers every record. `warning` is what is wrong beyond them, `why` says who."""
 
     code = "visible"
+    warning: str = ""
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden(Event):
-    """Somebody does not answer the records yet: `why`, and the next look is worth it in `wait` seconds."""
+    """Somebody does not answer the records yet: `why`, and the next look is worth it in `wait` seconds, for the reason in `then`."""
 
     code = "hidden"
     why: str = ""
     wait: float = 0.0
+    then: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,12 +318,18 @@ def _fits(value: Any, default: Any, hint: Any) -> bool:
     return not isinstance(value, float) or -_LONGEST < value < _LONGEST
 
 
+def kept_name(written: Any) -> Name:
+    """A name as the journal keeps it. Raises `ValueError`, or what dnspython raises, for what is none."""
+    if not isinstance(written, str):
+        raise ValueError("a name is no text")
+    return dns.name.from_text(written)
+
+
 def kept_record(owner: Any, rtype: Any, rdata: Any, ttl: Any, masked: Any) -> Record:
-    """A record as the journal keeps it. Raises `ValueError` for what is none, or what dnspython raises for what is no name."""
-    sound = isinstance(rtype, str) and isinstance(rdata, str) and (ttl is None or type(ttl) is int) and isinstance(masked, bool)
-    if not (isinstance(owner, str) and sound):
+    """A record as the journal keeps it. Raises `ValueError`, or what dnspython raises, for what is none."""
+    if not (isinstance(rtype, str) and isinstance(rdata, str) and (ttl is None or type(ttl) is int) and isinstance(masked, bool)):
         raise ValueError("a record is not what it must be")
-    return Record(dns.name.from_text(owner), rtype, rdata, ttl, masked)
+    return Record(kept_name(owner), rtype, rdata, ttl, masked)
 
 
 def _records_of(value: Any) -> tuple[Record, ...]:
@@ -350,8 +359,8 @@ def _unpack(value: Any) -> Any:
             return kept_record(*content)
         if tag == "change":
             owner, remove, add = content
-            return Change(dns.name.from_text(owner), _records_of(_unpack(remove)), _records_of(_unpack(add)))
+            return Change(kept_name(owner), _records_of(_unpack(remove)), _records_of(_unpack(add)))
         if tag == "name":
-            return dns.name.from_text(content)
+            return kept_name(content)
         raise KeyError(tag)
     return value

@@ -7,6 +7,7 @@ an answer believable. How bytes travel is in `wixsend.packets`; which questions 
 import asyncio
 import ipaddress
 import socket
+import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -385,11 +386,10 @@ def _leads(owner: Name, name: Name, zone: Name) -> bool:
 
 def _parsed(response: bytes) -> Reply | Outcome:
     import dns.exception
-    import dns.message
 
     try:
-        return _reply(dns.message.from_wire(response, ignore_trailing=True, one_rr_per_rrset=True))
-    except dns.exception.DNSException:
+        return _reply(response)
+    except (dns.exception.DNSException, struct.error, ValueError):
         return Outcome.NONSENSE
 
 
@@ -400,14 +400,32 @@ def _outcome(failed: Exception) -> Outcome:
     return Outcome.UNREACHABLE if isinstance(failed, OSError) else Outcome.NONSENSE
 
 
-def _reply(message: "dns.message.Message") -> Reply:
-    """A dnspython message as plain values."""
+def _reply(response: bytes) -> Reply:
+    """A message as plain values, read with dnspython's parts. Its `Message`, with sets and indices, takes half as long again."""
     import dns.flags
     import dns.rcode
+    import dns.rdata
+    import dns.rdataclass
     import dns.rdatatype
 
-    answer, authority, additional = (
-        tuple(Record(rrset.name, dns.rdatatype.to_text(rrset.rdtype), rdata.to_text(), rrset.ttl) for rrset in section for rdata in rrset)
-        for section in (message.answer, message.authority, message.additional)
-    )
-    return Reply(dns.rcode.to_text(message.rcode()), bool(message.flags & dns.flags.AA), answer, authority, additional)
+    _ident, flags, questions, *counts = struct.unpack_from("!HHHHHH", response)
+    at, extended = 12, 0
+    for _question in range(questions):
+        at += dns.name.from_wire(response, at)[1] + 4
+    sections: list[tuple[Record, ...]] = []
+    for count in counts:
+        records: list[Record] = []
+        for _record in range(count):
+            owner, size = dns.name.from_wire(response, at)
+            rtype, rclass, ttl, length = struct.unpack_from("!HHIH", response, at + size)
+            at += size + 10
+            if rtype == dns.rdatatype.OPT:
+                extended = ttl  # RFC 6891, 6.1.3: the upper bits of the rcode
+            elif rclass == dns.rdataclass.IN:
+                rdata = dns.rdata.from_wire(rclass, rtype, response, at, length)
+                records.append(Record(owner, dns.rdatatype.to_text(rtype), rdata.to_text(), ttl & 0x7FFFFFFF))
+            at += length
+        sections.append(tuple(records))
+    answer, authority, additional = sections
+    rcode = dns.rcode.to_text(dns.rcode.from_flags(flags, extended))
+    return Reply(rcode, bool(flags & dns.flags.AA), answer, authority, additional)

@@ -43,7 +43,7 @@ from wixsend.names import Name
 from wixsend.plan import Change
 from wixsend.records import Record
 
-__all__ = ["EARLY", "EFFECTS", "NEXT", "Case", "Decision", "Effect", "Stage", "Times", "decide", "evolve", "merged"]
+__all__ = ["EARLY", "EFFECTS", "NEXT", "Case", "Decision", "Effect", "Patience", "Stage", "Times", "decide", "evolve", "merged"]
 
 
 class Stage(StrEnum):
@@ -144,23 +144,37 @@ _RESTARTS = frozenset({Wrote, NothingToWrite, NoHost, WixHosts, Reopened})
 """Events from which the time that is given to DNS and to Wix is counted."""
 
 
+class Patience(StrEnum):
+    """When Wix is asked to authenticate.
+
+    `PROOF`: as soon as DNS shows every record at every authoritative server and chosen resolver. `DOCUMENTED`: as Wix's documentation
+    has it, an hour after the write and every four hours from then on, whatever DNS shows.
+    """
+
+    PROOF = "proof"
+    DOCUMENTED = "documented"
+
+
 @dataclass(frozen=True, slots=True)
 class Times:
     """Every wait, in seconds; all can be set in `[times]` of wixsend.toml. The defaults follow Wix's own advice."""
 
+    patience: Patience = Patience.PROOF
+    """What Wix is asked after: proof in DNS, or the time that its documentation gives."""
     generating: float = 20.0
     """Between two looks whether Wix has made its records; grows to `generating_most`."""
     generating_most: float = 300.0
     look_least: float = 2.0
     """The shortest and longest time between two looks in DNS."""
-    look_most: float = 900.0
+    look_most: float = 3600.0
     blind_first: float = 3600.0
-    """Where DNS cannot be seen from here: from the write to the first authenticate (Wix: 1 h)."""
+    """Where DNS cannot be seen from here, or is not to decide: from the write to the first authenticate (Wix: 1 h)."""
     retry_first: float = 300.0
     """After Wix did not authenticate although DNS was complete; grows fourfold to `retry_most` (Wix: 4 h)."""
     retry_most: float = 14400.0
     following: float = 60.0
-    """Between two looks at the status of a domain whose DNS is at Wix; grows to `look_most`."""
+    """Between two looks at the status of a domain whose DNS is at Wix; grows to `following_most`."""
+    following_most: float = 900.0
     give_up: float = 172800.0
     """From the write until the case is stopped with an explanation (Wix: 48 h)."""
     stumble_first: float = 1.0
@@ -262,13 +276,20 @@ def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
     """
     if type(event) not in NEXT[case.stage]:
         return case
-    stage = NEXT[case.stage][type(event)] or case.stage
+    stage = _next_stage(case, event, times)
     waits = case.waits + 1 if stage is case.stage else 0
     since, stumbling = min(case.since, at), min(case.stumbling_since, at)
     moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, since=since, stumbles=0, stumbling_since=stumbling, stumble=None)
     if type(event) in _RESTARTS:
         moved = replace(moved, since=at)
     return _folded(moved, case, event, at, times)
+
+
+def _next_stage(case: Case, event: Event, times: Times) -> Stage:
+    """By the table, but that what DNS does not show holds nobody up who goes by Wix's documentation."""
+    if times.patience is Patience.DOCUMENTED and (case.stage, type(event)) == (Stage.PROVING, Hidden):
+        return Stage.AUTHENTICATING
+    return NEXT[case.stage][type(event)] or case.stage
 
 
 def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) -> Case:
@@ -282,7 +303,7 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
         case WixWants(wix_id, records):
             moved = replace(moved, wix_id=wix_id, wanted=records, authenticated=False)
             if moved.stage is Stage.FOLLOWING:
-                wait = min(times.following * 2**before.waits, times.look_most)
+                wait = min(times.following * 2**before.waits, times.following_most)
                 return replace(moved, due=at + wait, why="Wix serves this zone and adds the records itself")
             return moved
         case WixAuthenticated(wix_id, records):
@@ -314,18 +335,27 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
             return replace(moved, due=at + settle, why=why)
         case Wrote():
             return _seen(moved, before)
-        case Hidden(why, wait):
+        case Visible(warning):
+            told = replace(moved, warning=warning)
             if moved.stage is Stage.DONE:
-                return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why}")
-            # Not counted: the journal keeps one of several looks that show the same.
-            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=why, waits=before.waits)
+                return told
+            return _as_documented(told, before, "DNS shows every record", at, times) if _documented(times) else replace(told, why=_SHOWN)
+        case Hidden(why, wait, then):
+            if moved.stage is Stage.DONE:
+                return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why} (--again)")
+            if _documented(times):
+                return _as_documented(moved, before, why, at, times)
+            reason = f"{why}; {then}" if then else why
+            # Not counted among the waits: the journal keeps one of several looks that show the same.
+            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=reason, waits=before.waits)
         case Blind(why):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED; DNS could not be checked: {why}")
-            return replace(moved, due=max(at, before.since + times.blind_first) if not before.tries else at, why=why)
+            return _as_documented(moved, before, why, at, times)
         case NotYet(why):
-            wait = min(times.retry_first * 4**before.tries, times.retry_most)
-            return replace(moved, tries=before.tries + 1, due=at + wait, why=_not_yet(before, why), authenticated=False)
+            wait = times.retry_most if _documented(times) else min(times.retry_first * 4**before.tries, times.retry_most)
+            again = f"{_not_yet(before, why)}; it is asked again after {_span(wait)}"
+            return replace(moved, tries=before.tries + 1, due=at + wait, why=again, authenticated=False)
         case Stumbled(happened=happened, retry_after=retry_after):
             wait = min(times.stumble_first * 2**before.stumbles, times.stumble_most)
             return replace(
@@ -349,6 +379,24 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
             return replace(moved, written=(), intended=(), doubted=(), sent=(), agreed="", stop=None, why=taken_back)
         case _:
             return moved
+
+
+_SHOWN = "every authoritative server and every public resolver that answers shows every record, so Wix is asked to authenticate"
+
+
+def _documented(times: Times) -> bool:
+    return times.patience is Patience.DOCUMENTED
+
+
+def _as_documented(moved: Case, before: Case, why: str, at: float, times: Times) -> Case:
+    """Wix is asked after the time that its documentation gives; after a try that came to nothing, that time is over."""
+    due = at if before.tries else max(at, before.since + times.blind_first)
+    then = f"Wix is asked {_span(times.blind_first)} after the records were added, as it advises" if due > at else "Wix is asked now"
+    return replace(moved, due=due, why=f"{why}; {then}")
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
 def _seen(moved: Case, before: Case) -> Case:

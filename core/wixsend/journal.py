@@ -8,7 +8,7 @@ sent. How it is kept is in `wixsend.tables` and `wixsend.database`.
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched, groupby
 from operator import attrgetter
 from pathlib import Path
@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from wixsend import backups
 from wixsend.database import Database
 from wixsend.errors import Busy, JournalError
-from wixsend.events import Event, Hidden, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_record, to_json
+from wixsend.events import Event, Hidden, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_name, kept_record, to_json
 from wixsend.flow import Case, Stage, Times, evolve
 from wixsend.names import Name, text
 from wixsend.records import WHOLE, Snapshot, Zone
@@ -187,7 +187,7 @@ class Journal:
             "payload": to_json(event),
         }
         with self.database.writing() as connection:
-            if isinstance(event, Hidden) and event.why == entry.case.why and self._replaced(connection, entry, row):
+            if isinstance(event, Hidden) and _same_but_for_the_time(case, entry.case) and self._replaced(connection, entry, row):
                 row["seq"] = entry.seq
             else:
                 try:
@@ -315,6 +315,10 @@ class Journal:
         return JournalError(f"the journal {self.database.shown} cannot be read: {said}", "Update wixsend, or restore the file from a copy.")
 
 
+def _same_but_for_the_time(one: Case, other: Case) -> bool:
+    return replace(one, at=other.at, due=other.due) == other
+
+
 def _begun(site: str, domain: Name) -> dict[str, Any]:
     """The row of a case to which nothing has happened yet."""
     return {"site": site, "domain": text(domain), "seq": 0, **_shown(Case())} | {"apex": ""}
@@ -373,13 +377,13 @@ def _snapshot_from_json(payload: str) -> Snapshot:
         raise ValueError("a backup is not what it must be")
     return Snapshot(
         zone=Zone(
-            dns.name.from_text(zone["apex"]),
+            kept_name(zone["apex"]),
             zone["ref"],
             zone["account"],
-            tuple(dns.name.from_text(name) for name in zone["name_servers"]),
+            tuple(kept_name(name) for name in zone["name_servers"]),
         ),
         records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
-        covers=WHOLE if kept["covers"] == "whole" else frozenset(dns.name.from_text(name) for name in kept["covers"]),
+        covers=WHOLE if kept["covers"] == "whole" else frozenset(kept_name(name) for name in kept["covers"]),
         baggage=baggage,
         total=total,
     )

@@ -38,7 +38,8 @@ class Order:
     """What a person asked for: the domain on a site, and what was consented to.
 
     `provider` and `account` override what discovery finds; `replace` names owners whose records may go; `accept` names losses that
-    are accepted; `known_targets` are the suffixes that Wix's targets may have.
+    are accepted; `known_targets` are the suffixes that Wix's targets may have. `again` goes the whole way also for a domain that Wix
+    calls authenticated: records that are gone are written again.
     """
 
     site: str
@@ -49,6 +50,7 @@ class Order:
     accept: frozenset[str] = frozenset()
     provider: str = ""
     account: str = ""
+    again: bool = False
 
 
 type Approve = Callable[[Plan, Located], Awaitable[bool]]

@@ -253,6 +253,8 @@ class Proof:
     """Seconds until the next look is worth it; 0 when the proof is complete."""
     why: str
     """One sentence for a person."""
+    then: str = ""
+    """Why the next look is worth it at that moment, as the end of a sentence; empty when the proof is complete."""
     warnings: tuple[str, ...] = ()
     """A sentence for each server that was set aside, and for each target that leads nowhere."""
 
@@ -347,8 +349,7 @@ def judge(
         at_authoritative,
         complete,
         blind,
-        0.0 if complete else _next_look(findings, at_authoritative, waited, grace),
-        _why(findings, at_authoritative, complete, blind),
+        *_next(findings, at_authoritative, complete, blind, waited, grace),
         tuple(dict.fromkeys([*(f"{finding.sentence}; it was set aside" for finding in aside), *filter(None, map(_astray, chains))])),
     )
 
@@ -371,16 +372,24 @@ def shows(look: Seen, want: Record) -> bool:
     return bool(look.records) and all(record == want for record in look.records)
 
 
-def _next_look(findings: Sequence[Finding], at_authoritative: bool, waited: float, grace: float) -> float:
+def _next(
+    findings: Sequence[Finding], at_authoritative: bool, complete: bool, blind: bool, waited: float, grace: float
+) -> tuple[float, str, str]:
+    """`next_look`, `why` and `then` of a proof."""
+    seconds, then = (0.0, "") if complete else _next_look(findings, at_authoritative, waited, grace)
+    return seconds, _why(findings, at_authoritative, complete, blind), then
+
+
+def _next_look(findings: Sequence[Finding], at_authoritative: bool, waited: float, grace: float) -> tuple[float, str]:
     """When the caches forget, if only caches are behind; else after a quarter of the wait so far; when a grace ends, if that is all."""
     holding = [finding for finding in findings if finding.holds and finding.verdict is not Verdict.NOT_ASKED]
     waits = [finding.wait for finding in holding if finding.wait is not None]
     if at_authoritative and waits:
-        return min(max(waits) + 1.0, LONGEST_WAIT)
+        return min(max(waits) + 1.0, LONGEST_WAIT), "the next look is when the last cache forgets that"
     growing = min(max(waited / 4, FIRST_LOOK), LONGEST_LOOK)
     if waited < grace and all(finding.verdict is Verdict.UNREACHABLE for finding in holding):
-        return min(growing, grace - waited)
-    return growing
+        return min(growing, grace - waited), f"what stays silent is set aside {grace:g} s after the first look"
+    return growing, "asking name servers poisons nobody, so they are looked at again soon, and less often with time"
 
 
 def _why(findings: Sequence[Finding], at_authoritative: bool, complete: bool, blind: bool) -> str:

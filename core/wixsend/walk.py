@@ -62,8 +62,8 @@ class _Host:
     until: float
 
 
-type _Question = tuple[Name, tuple[NameServer, ...], Name, str]
-"""A zone, its servers, and the name and type that they are asked for."""
+type _Question = tuple[str, str, str]
+"""A zone, and the name and type that its servers are asked for; as text, because names are slow to hash and to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Walker:
 
     async def addresses(self, host: Name) -> tuple[str, ...]:
         """Every address of a name server's host; empty when it resolves to nothing."""
-        return await self._addresses(host, frozenset(), ())
+        return await self._addresses(host, frozenset())
 
     async def _descend(self, cut: Cut, apex: Name, reply: Reply, path: frozenset[Name]) -> Cut:
         """The cut at `apex` that a reply of the servers of `cut` shows; glue is believed for hosts at or below their zone only."""
@@ -169,18 +169,17 @@ class Walker:
         }
         if path:  # it is an address that is looked for, and a few servers will do
             hosts = [host for host in hosts if glue.get(host)] or hosts[:_FEW_SERVERS]
-        addresses = await asyncio.gather(*(self._addresses(host, path, glue.get(host, ())) for host in hosts))
-        servers = tuple(NameServer(host, found) for host, found in zip(hosts, addresses, strict=True))
+        bare = [host for host in hosts if not glue.get(host)]
+        walked = dict(zip(bare, await asyncio.gather(*(self._addresses(host, path) for host in bare)), strict=True)) if bare else {}
+        servers = tuple(NameServer(host, glue.get(host) or walked[host]) for host in hosts)
         until = self._now() + min(min((record.ttl or 0 for record in rrset), default=0), _REMEMBERED)
         below = Cut(apex, cut.apex, servers, until)
-        if any(addresses):
+        if any(server.addresses for server in servers):
             self._cuts[apex] = below
         return below
 
-    async def _addresses(self, host: Name, path: frozenset[Name], glue: tuple[str, ...]) -> tuple[str, ...]:
-        """Every address of a name server's host: the glue, else by a walk of our own. Empty when it resolves to nothing."""
-        if glue:
-            return glue
+    async def _addresses(self, host: Name, path: frozenset[Name]) -> tuple[str, ...]:
+        """Every address of a name server's host, by a walk of our own. Empty when it resolves to nothing."""
         known = self._hosts.get(host)
         if known is not None and known.until > self._now():
             return known.addresses
@@ -240,13 +239,14 @@ class Walker:
         name, so that the load is spread. Whoever asks the same meanwhile gets the same answer: a thousand domains begin with one question
         to the root.
         """
-        question = (zone, tuple(servers), name, rtype)
-        if question not in self._asking:
-            asking = self._asking[question] = asyncio.ensure_future(self._race(*question))
+        question = (text(zone), text(name), rtype)
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.ensure_future(self._race(zone, servers, name, rtype))
             asking.add_done_callback(lambda _done: self._asking.pop(question))
-        return await asyncio.shield(self._asking[question])
+        return await asyncio.shield(asking)
 
-    async def _race(self, zone: Name, servers: tuple[NameServer, ...], name: Name, rtype: str) -> tuple[Seen | None, Reply]:
+    async def _race(self, zone: Name, servers: Sequence[NameServer], name: Name, rtype: str) -> tuple[Seen | None, Reply]:
         candidates = [(server, address) for server, address in self.every(servers) if address]
         start = zlib.crc32(text(name).encode()) % len(candidates) if candidates else 0
         rotated = candidates[start:] + candidates[:start]

@@ -153,7 +153,7 @@ def exported(name: str) -> str:
         return "### `Name`\n\n`dns.name.Name` of dnspython, always absolute here. Compared by label, without regard to case.\n"
     node = next(node for node in ast.parse(inspect.getsource(home)).body if name in defined(node))
     if isinstance(node, ast.FunctionDef):
-        return f"### `{name}`\n\n```python\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
+        return f"### `{name}`\n\n```text\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
     if not isinstance(node, ast.ClassDef):
         after = ast.parse(inspect.getsource(home)).body
         said = after[[ast.dump(each) for each in after].index(ast.dump(node)) + 1]
@@ -167,7 +167,7 @@ def exported(name: str) -> str:
             shown.append("    " + signature(each))
             promise = ast.get_docstring(each)
             promises += [f"- **`{each.name}`**: " + promise.replace("\n\n", " ").replace("\n", " ")] if promise else []
-    text = f"### `{name}`\n\n{ast.get_docstring(node)}\n\n```python\n" + "\n".join(shown) + "\n```\n"
+    text = f"### `{name}`\n\n{ast.get_docstring(node)}\n\n```text\n" + "\n".join(shown) + "\n```\n"
     return text + ("\n" + "\n".join(promises) + "\n" if promises else "")
 
 
@@ -235,8 +235,9 @@ def configuration() -> str:
             "# Configuration",
             (inspect.getdoc(config) or "").partition("The configuration: ")[2],
             "## Settings",
-            "Each is set by `wixsend.toml`, by its environment variable, or by a flag. `WIXSEND_CONFIG` names the file. Lists are "
-            "comma-separated in a variable, tables are `NAME=VALUE,NAME=VALUE`.",
+            "Each is set by `wixsend.toml`, by its environment variable, or by a flag. `WIXSEND_CONFIG` names the file, "
+            "`WIXSEND_LOG` the level (`debug`, `info`, `warning`, `error`) from which on logs go to stderr. Lists are comma-separated in a "
+            "variable, tables are `NAME=VALUE,NAME=VALUE`.",
             table(("setting", "environment variable", "meaning"), rows()).rstrip(),
             "In `[times]`, and as `WIXSEND_TIMES_<NAME>`: every wait of [the life of a sending domain](life.md), in seconds, or as "
             "`90s`, `15m`, `4h`, `2d`.",

@@ -231,5 +231,4 @@ no-resolv
 no-hosts
 server={upstream}
 cache-size=1000
-user=root
 """

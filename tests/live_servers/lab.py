@@ -338,7 +338,7 @@ class Lab:
         self._start(BIND_RESOLVER, ".", ["named", "-g", "-c", str(folder / "named.conf"), "-n", "1"], folder)
         folder = self._new("dnsmasq")
         (folder / "dnsmasq.conf").write_text(configs.dnsmasq(DNSMASQ, UNBOUND))
-        self._start(DNSMASQ, ".", ["dnsmasq", "-k", "-C", str(folder / "dnsmasq.conf")], folder)
+        self._start(DNSMASQ, ".", ["dnsmasq", "-d", "-C", str(folder / "dnsmasq.conf")], folder)
 
     def _start(self, address: str, asked: str, argv: Sequence[str], folder: Path, transport: str = "udp") -> None:
         process = _Process(address, asked, argv, folder)

@@ -101,7 +101,7 @@ class FakeHost(ABC):
 
     @abstractmethod
     def published(self, apex: str) -> tuple[Record, ...]:
-        """What the zone's name servers answer, SOA and apex NS aside: a masked record shows what the world is shown, with TTLs in seconds."""
+        """What the zone's name servers answer, SOA and apex NS aside, TTLs in seconds: a masked record shows what the world is shown."""
 
     @abstractmethod
     def edit_behind(self, apex: str, add: Iterable[Record] = (), remove: Iterable[Record] = ()) -> None:

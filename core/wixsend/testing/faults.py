@@ -26,7 +26,6 @@ import multiprocessing
 import os
 import re
 import signal
-import sys
 import tempfile
 import threading
 from collections import Counter
@@ -40,20 +39,20 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from wixsend.adapters import Adapter
-from wixsend.errors import Refused, WixsendError
+from wixsend.errors import PluginBroken, Refused, WixsendError
 from wixsend.flow import Stage, Times
 from wixsend.names import absolute
 from wixsend.plan import Edit
 from wixsend.plugins import Plugins
-from wixsend.provider import Receipt
+from wixsend.provider import ProviderPlugin, Receipt
 from wixsend.records import Granularity, Snapshot, Zone
 from wixsend.testing.dns import DnsFault, FaultKind
-from wixsend.testing.fakes import Request, Response
+from wixsend.testing.fakes import FakeHost, Request, Response
 from wixsend.testing.server import Fault
 from wixsend.testing.tap import Tap, TapKind
-from wixsend.testing.world import Clock, Reach, Run, World, record
+from wixsend.testing.world import Clock, GivenPlugins, Reach, Run, World, record
 
-__all__ = ["TROUBLES", "Combination", "Job", "Medium", "Step", "Subject", "Trouble", "Verdict", "matrix", "quick", "survive"]
+__all__ = ["TROUBLES", "Combination", "Job", "Medium", "Step", "Subject", "Trouble", "Verdict", "matrix", "quick", "rehearse", "survive"]
 
 _DOMAIN = "example.com"
 
@@ -78,7 +77,7 @@ _RECENT = record("recent", "A", "192.0.2.99")
 _LEAVING = record("@", "TXT", '"site-verification=0123456789"')
 """What another editor takes away meanwhile."""
 
-_TIMES = Times(stumbling=1800.0, give_up=7200.0)
+_TIMES = Times(blind_first=300.0, stumbling=300.0, give_up=900.0)
 _MOST_RUNS = 6
 _REAL_SECONDS = 60.0
 """A run that takes longer than this goes round in circles."""
@@ -114,15 +113,29 @@ class Job(StrEnum):
 class Subject:
     """A DNS host that the matrix is run on, by the name of its plugin.
 
-    `plugins` makes the plugins, by default those that are installed; it must be picklable for kills, such as
-    `partial(GivenPlugins, ((PLUGIN, MyFake),))`. `settings` are those of the fake's `add_zone`. `volatile` are fields of the fake's
-    rows that the vendor chooses anew whenever a row is written.
+    `given` are a plugin and its fake that are not installed. `settings` are those of the fake's `add_zone`. `volatile` are fields
+    of the fake's rows that the vendor chooses anew whenever a row is written.
     """
 
     name: str
-    plugins: Callable[[], Plugins] = Plugins
+    given: tuple[ProviderPlugin, type[FakeHost]] | None = field(default=None, hash=False)
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     volatile: frozenset[str] = frozenset({"id", "HostId", "created_on", "modified_on"})
+
+    def plugins(self) -> Plugins:
+        """This host's plugin and no other."""
+        return _plugins(self)
+
+
+@cache
+def _plugins(subject: Subject) -> Plugins:
+    if subject.given is not None:
+        return GivenPlugins([subject.given])
+    installed = Plugins()
+    fake = installed.sandbox_host(subject.name)
+    if fake is None:
+        raise PluginBroken(f"the plugin {subject.name} brings no fake of its host", "Let it have the hook wixsend_sandbox_host.")
+    return GivenPlugins([(installed.get(subject.name), fake)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +354,13 @@ def matrix(subjects: Iterable[Subject]) -> list[Combination]:
     return [Combination(number, *cell) for number, cell in enumerate(found, 1)]
 
 
+def rehearse(subjects: Iterable[Subject]) -> None:
+    """Run every job once without trouble, before a process tries combinations of all of these: what that takes is then taken once."""
+    for subject in subjects:
+        for job in Job:
+            _clean(subject, job)
+
+
 def quick(combinations: Iterable[Combination]) -> list[Combination]:
     """Each trouble at each kind of call to Wix, to a host, to DNS and to the journal once, the hosts and jobs taking turns."""
     cells: dict[tuple[str, Medium, str], list[Combination]] = {}
@@ -367,8 +387,8 @@ async def _tried(scene: "_Scene", combination: Combination, clean: _Clean) -> Ve
     if combination.trouble.http is not None and combination.trouble.http.kind == "stale":
         await scene.age(witness)
     with scene.suffering(combination, witness) as suffering:
-        ended = await (scene.killed(combination) if combination.trouble.kills else scene.run(combination))
-    met, runs = suffering.met, [ended]
+        ended = await (scene.killed(combination) if combination.trouble.kills else scene.run(combination.trouble))
+    met, runs = suffering.met or ended.killed, [ended]
     witness.look("after the first run")
     while not ended.done and len(runs) < _MOST_RUNS:
         runs.append(ended := await scene.run())
@@ -392,6 +412,7 @@ class _Ended:
     done: bool
     said: str
     explained: bool = True
+    killed: bool = False
 
     def __str__(self) -> str:
         return ("done" if self.done else "not done") + (f": {self.said}" if self.said else "")
@@ -401,6 +422,12 @@ class _Told(Adapter):
     """An adapter that tells what it is asked."""
 
     tell: Callable[[str], None]
+
+    @classmethod
+    def open(cls, plugin: ProviderPlugin, *args: Any) -> Self:
+        opened = super().open(plugin, *args)
+        _ADAPTERS.add(type(opened._provider).__module__)
+        return opened
 
     async def zone(self, apex: Any) -> tuple[Zone, ...]:
         type(self).tell("zone")
@@ -415,6 +442,10 @@ class _Told(Adapter):
         return await super().write(edit)
 
 
+_IN_MEMORY = next((folder for folder in ("/dev/shm",) if os.access(folder, os.W_OK)), None)  # noqa: S108
+"""Where a journal is written without waiting for a disk: nothing here is about power cuts."""
+
+
 class _Scene:
     """A world with the job's domain in it. A context manager."""
 
@@ -427,7 +458,7 @@ class _Scene:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wixsend-faults-")))
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="wixsend-faults-", dir=_IN_MEMORY)))
         self.world = self._stack.enter_context(World(folder, plugins=self.subject.plugins))
         self.world.around = self._labelled
         return self
@@ -482,15 +513,20 @@ class _Scene:
     def _order(self) -> dict[str, object]:
         return {"dmarc": "replace", "replace": frozenset({_FOREIGN.owner})} if self.job.replaces else {}
 
-    def _process(self, timeout: float = 5.0) -> Run:
+    def _process(self, trouble: Trouble | None = None) -> Run:
+        """A process, with time-outs that are as short as the trouble makes them matter."""
+        hangs = trouble is not None and trouble.http is not None and trouble.http.kind == "hang"
+        silent = trouble is not None and trouble.dns in _SILENT
         told = type("Told", (_Told,), {"tell": staticmethod(self._tell)})
         run = self.world.run(_DOMAIN, **self._order())
-        return replace(run, times=_TIMES, timeout=timeout, settings={"timeout": 0.1}, adapter=told)
+        run.times, run.adapter = _TIMES, told
+        run.timeout = _TIMEOUT if hangs else _LONG
+        run.settings = _SILENCE if silent else {"timeout": _LONG}
+        return run
 
-    async def run(self, combination: Combination | None = None) -> _Ended:
-        """The job, once, in this process; with the time-outs that the trouble of a combination needs."""
-        hangs = combination is not None and combination.trouble.http is not None and combination.trouble.http.kind == "hang"
-        return await _job(self._process(_TIMEOUT if hangs else 5.0), self.job)
+    async def run(self, trouble: Trouble | None = None) -> _Ended:
+        """The job, once, in this process."""
+        return await _job(self._process(trouble), self.job)
 
     async def killed(self, combination: Combination) -> _Ended:
         """The job in a process of its own, which the trouble ends by SIGKILL."""
@@ -498,7 +534,7 @@ class _Scene:
         tap = (step.number, not trouble.name.endswith("done")) if step.medium is Medium.JOURNAL else None
         clock = self.world.clock
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_imported())
+        context.set_forkserver_preload([__name__, *sorted(_ADAPTERS)])
         self.victim = context.Process(target=_victim, args=(self.world.reach(), clock.at, self._order(), self.job, tap))
         self.victim.start()
         self.started.set()
@@ -509,7 +545,8 @@ class _Scene:
             self.victim.join()
         if told.exists():
             clock.at = max(clock.at, float(told.read_text()))
-        return _Ended(False, f"the process ended by signal {-ended_by}" if ended_by else "the process was not killed", ended_by is not None)
+        killed = ended_by == -signal.SIGKILL
+        return _Ended(False, "killed" if killed else f"the process ended with {ended_by} before it was killed", killed, killed)
 
     def kill(self) -> None:
         """End the process that is under way, at once."""
@@ -554,8 +591,14 @@ class _Scene:
             yield suffering
 
 
-_TIMEOUT, _HELD = 0.25, 0.5
-"""Real seconds: how long a run waits whose calls hang, and how long they hang."""
+_TIMEOUT, _HELD, _LONG = 0.2, 0.4, 5.0
+"""Real seconds: how long a run waits whose calls hang, how long they hang, and how long any other run waits."""
+
+_SILENCE = {"timeout": 0.3, "tries": 1}
+"""The DNS settings of a run in which a name server may be silent; `timeout` in real seconds."""
+
+_SILENT = frozenset({"drop", "garbage", "wrong-id", "wrong-question", "wrong-source"})
+"""Troubles in DNS after which no answer comes."""
 
 
 class _Suffering:
@@ -625,14 +668,15 @@ class _FiledClock(Clock):
 
 def _victim(reach: Reach, at: float, order: dict[str, object], job: Job, tap: tuple[int, bool] | None) -> None:
     """What the process does that is killed on the way."""
-    run = Run(lambda: reach, _FiledClock(at, reach.folder / "clock"), _DOMAIN, order, times=_TIMES, timeout=5.0, settings={"timeout": 0.1})
+    run = Run(
+        lambda: reach, _FiledClock(at, reach.folder / "clock"), _DOMAIN, order, times=_TIMES, timeout=_LONG, settings={"timeout": _LONG}
+    )
     with Tap(tap[0], "kill", before=tap[1]) if tap else nullcontext():
         asyncio.run(_job(run, job))
 
 
-def _imported() -> list[str]:
-    """The modules of this process, for another to have them from the start: importing an SDK takes longer than a whole run."""
-    return [name for name, module in list(sys.modules.items()) if getattr(module, "__spec__", None) and not name.startswith("__")]
+_ADAPTERS: set[str] = set()
+"""Modules of the adapters that were opened in this process: those who are to be killed have them, and their SDKs, from the start."""
 
 
 # -- what must hold ----------------------------------------------------------------------------------------------------

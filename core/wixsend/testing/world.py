@@ -41,15 +41,33 @@ from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import Wix, WixApiKey
 
-__all__ = ["Around", "Clock", "Fleet", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "no", "owner", "record", "yes"]
+__all__ = [
+    "Around",
+    "Clock",
+    "Fleet",
+    "GivenPlugins",
+    "OneAccount",
+    "Reach",
+    "Run",
+    "World",
+    "authenticate_apart",
+    "no",
+    "owner",
+    "record",
+    "yes",
+]
 
 
 class Clock:
-    """Seconds since the epoch, moved by hand and by whoever sleeps."""
+    """Seconds since the epoch, moved by hand and by whoever sleeps.
+
+    `pause` is how many real seconds a sleep takes, for those who wait for what another thread or process really does.
+    """
 
     def __init__(self, at: float = 1_800_000_000.0) -> None:
         self.at = at
         self.slept = 0.0
+        self.pause = 0.0
 
     def now(self) -> float:
         return self.at
@@ -57,7 +75,7 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         self.at += seconds
         self.slept += seconds
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.pause)
 
 
 @dataclass(frozen=True)
@@ -338,6 +356,14 @@ class _Worlds:
         other = copy(self._outside)
         other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site))
         return other
+
+
+def authenticate_apart(reach: Reach, at: float, domain: str) -> str:
+    """`wixsend authenticate` in another process, with a clock of its own that begins at `at`: the name of the stage that it came to."""
+    clock = Clock(at)
+    clock.pause = 0.02
+    entry = asyncio.run(Run(lambda: reach, clock, domain, {}).authenticate())
+    return entry.case.stage.value
 
 
 class _Outside:

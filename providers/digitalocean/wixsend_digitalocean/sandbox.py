@@ -9,8 +9,8 @@ tests recorded; [T] what other tools found out (dnscontrol, octodns, external-dn
     POST   /v2/domains/NAME/records               one record; 201 with it, and its id [R]
     DELETE /v2/domains/NAME/records/ID            204 [D]; 404 where it is gone [D]
 
-There is no call that makes several changes at once. A row has "id", "type", "name", "data", "priority", "port", "ttl", "weight", "flags" and
-"tag", the unused ones null [R]. Owners are relative, `@` the apex. A name inside of data comes without its final dot and must be sent
+There is no call that makes several changes at once. A row has "id", "type", "name", "data", "priority", "port", "ttl", "weight", "flags",
+and "tag", the unused ones null [R]. Owners are relative, `@` the apex. A name inside of data comes without its final dot and must be sent
 with it [T]; it is `@` where it is the apex, however it was sent [T]. TXT is bare [R].
 """
 

@@ -1,0 +1,187 @@
+"""Run the fault matrix: everything that can go wrong, at every call of every job, at every installed host; and count what survived.
+
+    uv run benchmarks/faults.py                  all of it
+    uv run benchmarks/faults.py --quick          each fault at each kind of call once, the hosts and jobs taking turns
+    uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
+    uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
+    uv run benchmarks/faults.py --write          all of it, and the result into docs/reference/faults.md
+
+What is tried, and what must hold, is in `wixsend.testing.faults`. A cell counts the combinations tried; of those that were lost or not met
+it says how many. Exits with 1 where one is lost, or where a call that was to go wrong never came.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from _table import aligned, machine
+from wixsend.plugins import Plugins
+from wixsend.testing.faults import TROUBLES, Combination, Medium, Subject, Verdict, matrix, quick, rehearse, survive
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
+CHUNK = 6
+
+TITLES = {
+    Medium.WIX: "Calls to Wix",
+    Medium.HOST: "Calls to the DNS host",
+    Medium.DNS: "Questions to name servers (authority) and resolvers",
+    Medium.JOURNAL: "The journal's calls of its database",
+}
+
+INTRO = """\
+<!-- Written by `uv run benchmarks/faults.py --write`: do not edit. -->
+
+# The fault matrix, as it was run
+
+Every row is something that goes wrong, every column a kind of call that it befalls. A cell is the number of combinations that were
+tried: each call of that kind, of each job (authenticate, replace, and the undo of both), at each host. After each, the same command was
+run again until it was done, and once more. What had to hold is said in `wixsend.testing.faults`: at every request, every row and
+setting that is not ours was there with every field; at the end the zone was what a run without trouble leaves; no write came while none
+was due; every run that stopped said why, and what to do next. *for good*: until the run ended. *done*: the request was carried out, and
+its answer was spoilt. *killed*: SIGKILL of a real process.
+
+"""
+
+WINDOW = """\
+*In the window* are edits of another program that came between the last read and the write of a host that replaces whole zones and has no
+"only if nothing changed". They are overwritten, and nothing else is: see [concurrent editors](../explanation/concurrent-editors.md).
+"""
+
+
+def subjects() -> list[Subject]:
+    """Every installed host that brings a fake."""
+    plugins = Plugins()
+    return [Subject(name) for name in plugins.names() if plugins.sandbox_host(name) is not None]
+
+
+def tried(combinations: Sequence[Combination], workers: int) -> list[Verdict]:
+    """The verdict on each, in their order; told on stderr as they come."""
+    chunks = [combinations[start : start + CHUNK] for start in range(0, len(combinations), CHUNK)]
+    verdicts: list[Verdict] = []
+    context = multiprocessing.get_context("forkserver")
+    hosts = tuple(dict.fromkeys(one.subject for one in combinations))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=rehearse, initargs=(hosts,)) as pool:
+        for done in as_completed([pool.submit(survive_all, chunk) for chunk in chunks]):
+            verdicts += done.result()
+            told = [str(verdict) for verdict in done.result() if _outcome(verdict) in ("lost", "not met")]
+            if told or len(verdicts) % 100 < CHUNK:
+                print(*told, f"{len(verdicts)} of {len(combinations)}", sep="\n", file=sys.stderr, flush=True)
+    return sorted(verdicts, key=lambda verdict: verdict.combination.number)
+
+
+def survive_all(combinations: Sequence[Combination]) -> list[Verdict]:
+    return [survive(combination) for combination in combinations]
+
+
+def by_step(verdicts: Iterable[Verdict], medium: Medium) -> list[dict[str, object]]:
+    """Trouble by kind of call, for one medium."""
+    cells: dict[tuple[str, str], Counter[str]] = {}
+    first: dict[str, int] = {}
+    for verdict in verdicts:
+        one = verdict.combination
+        if one.step.medium is medium:
+            kind = one.step.kind.partition(" ")[0] if medium is Medium.JOURNAL else one.step.kind
+            first[kind] = min(first.get(kind, one.step.number), one.step.number)
+            cells.setdefault((one.trouble.name, kind), Counter())[_outcome(verdict)] += 1
+    kinds = sorted(first, key=lambda kind: (first[kind], kind))
+    troubles = dict.fromkeys(trouble.name for trouble in TROUBLES if any(name == trouble.name for name, _kind in cells))
+    return [{"trouble": trouble, **{kind: _cell(cells.get((trouble, kind), Counter())) for kind in kinds}} for trouble in troubles]
+
+
+def by_host(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+    """Tried, survived, in the window and lost, for each host and job."""
+    cells: dict[tuple[str, str], Counter[str]] = {}
+    for verdict in verdicts:
+        cells.setdefault((verdict.combination.subject.name, verdict.combination.job), Counter())[_outcome(verdict)] += 1
+    return [
+        {
+            "host": host,
+            "job": job,
+            "tried": found.total(),
+            "survived": found["survived"],
+            "in the window": found["window"],
+            "lost": found["lost"],
+            "not met": found["not met"],
+        }
+        for (host, job), found in sorted(cells.items())
+    ]
+
+
+def _outcome(verdict: Verdict) -> str:
+    if not verdict.survived:
+        return "lost"
+    if not verdict.met:
+        return "not met"
+    return "window" if verdict.window else "survived"
+
+
+def _cell(found: Counter[str]) -> str:
+    others = [f"{number} {outcome}" for outcome, number in found.items() if outcome != "survived" and number]
+    return "" if not found else f"{found.total()}" + (f" ({', '.join(others)})" if others else "")
+
+
+def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
+    found = Counter(map(_outcome, verdicts))
+    hosts = len({verdict.combination.subject.name for verdict in verdicts})
+    return (
+        f"{len(verdicts):,} combinations at {hosts} hosts: {found['survived']:,} survived, {found['window']} in the window, "
+        f"{found['lost']} lost, {found['not met']} not met; {seconds / 60:.1f} minutes"
+    )
+
+
+def tables(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
+    """Title and text of each table."""
+    parts = [(title, rows) for medium, title in TITLES.items() if (rows := by_step(verdicts, medium))]
+    parts.append(("Hosts and jobs", by_host(verdicts)))
+    return [(title, "\n".join(line.rstrip() for line in aligned(rows))) for title, rows in parts]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="each fault at each kind of call once")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="one combination, in full")
+    parser.add_argument("--host", metavar="NAME", help="only what concerns this host")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--write", action="store_true", help=f"write the result of the whole matrix to {PAGE.name}")
+    parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), help="processes (default: twice the processors)")
+    options = parser.parse_args()
+    began = time.monotonic()
+    every = matrix(subjects())
+    if options.only is not None:
+        return only(every, options.only)
+    chosen = [one for one in every if options.host in (None, one.subject.name)]
+    chosen = quick(chosen) if options.quick else chosen
+    verdicts = tried(chosen, options.workers)
+    said, bad = summary(verdicts, time.monotonic() - began), [one for one in verdicts if _outcome(one) in ("lost", "not met")]
+    if options.json:
+        found = {"machine": machine(), "summary": said, "hosts": by_host(verdicts)}
+        found |= {medium.value: by_step(verdicts, medium) for medium in TITLES}
+        print(json.dumps(found | {"bad": [str(verdict) for verdict in bad]}, indent=2))
+    else:
+        print("\n\n".join(f"{title}\n\n{text}" for title, text in tables(verdicts)))
+        print("", *bad, said, machine(), sep="\n")
+    if options.write and not options.quick and not options.host:
+        shown = "\n".join(f"## {title}\n\n```text\n{text}\n```\n" for title, text in tables(verdicts))
+        PAGE.write_text(f"{INTRO}{said}.\n\nRun at {machine()}.\n\n{WINDOW}\n{shown}", encoding="utf-8")
+    return 1 if bad else 0
+
+
+def only(every: Sequence[Combination], number: int) -> int:
+    """One combination by its number."""
+    if not 1 <= number <= len(every):
+        print(f"There are combinations 1 to {len(every)}.", file=sys.stderr)
+        return 2
+    verdict = survive(every[number - 1])
+    print(verdict, f"{_outcome(verdict)}", sep="\n")
+    return 0 if _outcome(verdict) in ("survived", "window") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
