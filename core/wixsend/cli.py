@@ -233,23 +233,34 @@ def status(run: _Run, /, domain: str | None) -> int:
 
 @cli.command(short_help="Prove the records in DNS.")
 @click.argument("domain")
+@click.argument("rtype", metavar="[CNAME", required=False, type=click.Choice(["CNAME"], case_sensitive=False))
+@click.argument("target", metavar="TARGET]", required=False)
+@click.option("--watch", is_flag=True, help="Look again, when it is worth it, until everything is visible.")
 @_consent_options
 @_json_option
 @_pass_run
-def check(run: _Run, /, domain: str, **consent: Any) -> int:
+def check(run: _Run, /, domain: str, rtype: str | None, target: str | None, watch: bool, **consent: Any) -> int:
     """Prove DOMAIN's records in DNS: at every authoritative server, then at the public resolvers. Writes nothing.
 
     Public resolvers are asked only once every authoritative server has the records: they would remember a "no" for as long as the zone
-    lets them.
+    lets them. Exit code 0 when everything is visible, 6 when not.
+
+    With CNAME and a TARGET, DOMAIN is the name of any record, and neither Wix nor the journal is needed.
 
     \b
     Example:
       wixsend check example.com
+      wixsend check example.com --watch
+      wixsend check www.example.com CNAME example.github.io
     """
-    from wixsend import commands
+    from wixsend import checking
 
     agreed = _consent(run, **consent)
-    return run.do(lambda session, terminal: commands.check(session, terminal, domain, agreed))
+    if rtype is None:
+        return run.do(lambda session, terminal: checking.check(session, terminal, domain, agreed, watch=watch))
+    if target is None:
+        raise click.UsageError("after CNAME comes the name that it must point to")
+    return run.do(lambda session, terminal: checking.check_record(session, terminal, domain, rtype, target, watch=watch))
 
 
 @cli.command(short_help="Take back what wixsend wrote.")
