@@ -124,11 +124,13 @@ def _consent_options[F: Callable[..., Any]](command: F) -> F:
     return command
 
 
-def _consent(run: _Run, provider: str, account: str, dmarc: str | None, replace: tuple[str, ...], accept: tuple[str, ...]) -> Any:
+def _consent(
+    run: _Run, provider: str, account: str, dmarc: str | None, replace: tuple[str, ...], accept: tuple[str, ...], again: bool = False
+) -> Any:
     from wixsend.commands import Consent
 
     _setting(run, ("policy", "dmarc"), "--dmarc", dmarc)
-    return Consent(provider, account, replace, accept)
+    return Consent(provider, account, replace, accept, again)
 
 
 _yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask: the plan is agreed to.")
@@ -189,11 +191,12 @@ def plan(run: _Run, /, domain: str, **consent: Any) -> int:
     type=click.Choice(["proof", "documented"]),
     help="Ask Wix when DNS is proved (default), or 1 h after the write and every 4 h, as Wix advises.",
 )
+@click.option("--again", is_flag=True, help="Go the whole way also where Wix says AUTHENTICATED: records that are gone are written again.")
 @click.option("--wait/--no-wait", default=None, help="Stay until the end, or go as far as can be gone now. At a terminal: stay.")
 @_consent_options
 @_json_option
 @_pass_run
-def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, patience: str | None, **consent: Any) -> int:
+def authenticate(run: _Run, /, domain: str, yes: bool, again: bool, wait: bool | None, patience: str | None, **consent: Any) -> int:
     """Authenticate DOMAIN: plan, ask, write, prove in DNS, let Wix authenticate, confirm.
 
     Nothing is written before the plan was shown and agreed to. Whatever interrupts it, the same command goes on where it was.
@@ -205,7 +208,7 @@ def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, patien
     """
     from wixsend import commands
 
-    agreed = _consent(run, **consent)
+    agreed = _consent(run, **consent, again=again)
     _setting(run, ("times", "patience"), "--patience", patience)
     return run.do(
         lambda session, terminal: commands.authenticate(

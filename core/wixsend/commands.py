@@ -26,12 +26,13 @@ __all__ = ["Consent", "authenticate", "exit_code", "order_of", "plan", "restore"
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the command line says beside the domain: the host and account to use, and what may be lost."""
+    """What the command line says beside the domain: the host and account to use, what may be lost, whether to begin again."""
 
     provider: str = ""
     account: str = ""
     replace: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
+    again: bool = False
 
 
 def order_of(session: Session, domain: SendingDomain, consent: Consent) -> Order:
@@ -46,6 +47,7 @@ def order_of(session: Session, domain: SendingDomain, consent: Consent) -> Order
         accept=frozenset(consent.accept),
         provider=consent.provider,
         account=consent.account,
+        again=consent.again,
     )
 
 
