@@ -55,6 +55,7 @@ def environ(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
         "WIXSEND_STATE": str(tmp_path / "state"),
         "WIXSEND_TIMES_LOOK_LEAST": "0.1",
         "WIXSEND_TIMES_STUMBLE_FIRST": "0.05",
+        "WIXSEND_TIMES_SETTLE_MOST": "0",
     }
 
 
@@ -328,6 +329,17 @@ def test_check_proves_in_dns_and_does_not_ask_resolvers_too_early(wixsend: Wixse
     assert value.code == 0
     assert value.json["complete"] is True
     assert {finding["verdict"] for finding in value.json["findings"]} == {"visible"}
+
+
+def test_check_of_any_record_needs_neither_wix_nor_a_journal(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.add_domain("any.example", "cloudflare", [record("any.example", "www", "CNAME", "any.example.")])
+    alone = {"WIXSEND_WIX_API_KEY": "", "WIXSEND_WIX_SITE_ID": "", "WIXSEND_WIX_BASE_URL": "", "WIXSEND_STATE": str(tmp_path / "none")}
+    done = wixsend("check", "www.any.example", "cname", "any.example", **alone)
+    assert done.code == 0 and "complete: every authoritative server" in done.out
+    assert wixsend("check", "www.any.example", "CNAME", "other.example", "--json", **alone).code == 6
+    assert not (tmp_path / "none").exists()
+    assert wixsend("check", "www.any.example", "CNAME").code == 2
+    assert wixsend("check", "www.any.example", "MX", "any.example").code == 2
 
 
 def test_what_was_lost_can_be_put_back_from_a_backup(wixsend: Wixsend, sandbox: Sandbox) -> None:

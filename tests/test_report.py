@@ -18,7 +18,6 @@ from wixsend.plugins import Row
 from wixsend.provider import CredentialField, ProviderPlugin, Rate
 from wixsend.records import WHOLE, Granularity, Limits, Record, Snapshot, Zone
 from wixsend.redact import Redactor
-from wixsend.verdict import Kind, Outcome, Seen, judge
 
 APEX = absolute("example.com")
 HOSTS = ("s1._domainkey", "s2._domainkey", "sel1._domainkey", "sg")
@@ -145,24 +144,6 @@ def test_the_plan_in_json() -> None:
     ]
     assert [line["meaning"] for line in value["lines"]] == ["create", "conflict", "masked", "right", "kept"]
     assert value["untouched"] == 4
-
-
-def look(record: Record, server: str, outcome: Outcome, kind: Kind = Kind.AUTHORITATIVE) -> Seen:
-    held = (record,) if outcome is Outcome.ANSWER else ()
-    return Seen(server, "192.0.2.53", kind, record.owner, "CNAME", outcome, held, 300)
-
-
-def test_the_proof_names_every_record_at_every_server_and_who_was_not_asked() -> None:
-    seen = [look(WANTED[0], "ns1.example.net", Outcome.ANSWER), look(WANTED[1], "ns1.example.net", Outcome.NXDOMAIN)]
-    proof = judge(WANTED[:2], seen, APEX, resolvers=("9.9.9.9",))
-    text = shown(report.proof_lines(proof))
-    assert re.search(r"^s1\._domainkey\.example\.com +ns1\.example\.net \(192\.0\.2\.53\) +authoritative +visible$", text, re.M)
-    assert re.search(r"^s2\._domainkey\.example\.com +ns1\.example\.net \(192\.0\.2\.53\) +authoritative +absent$", text, re.M)
-    assert re.search(r"^s1\._domainkey\.example\.com +9\.9\.9\.9 +resolver +not asked$", text, re.M)
-    assert "not complete: " in text
-    value = report.proof_json(proof)
-    assert (value["complete"], value["at_authoritative"]) == (False, False)
-    assert {finding["verdict"] for finding in value["findings"]} == {"visible", "absent", "not-asked"}
 
 
 def entry(*events: object, at: float = 1_000_000.0) -> Entry:

@@ -124,11 +124,13 @@ def _consent_options[F: Callable[..., Any]](command: F) -> F:
     return command
 
 
-def _consent(run: _Run, provider: str, account: str, dmarc: str | None, replace: tuple[str, ...], accept: tuple[str, ...]) -> Any:
+def _consent(
+    run: _Run, provider: str, account: str, dmarc: str | None, replace: tuple[str, ...], accept: tuple[str, ...], again: bool = False
+) -> Any:
     from wixsend.commands import Consent
 
     _setting(run, ("policy", "dmarc"), "--dmarc", dmarc)
-    return Consent(provider, account, replace, accept)
+    return Consent(provider, account, replace, accept, again)
 
 
 _yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask: the plan is agreed to.")
@@ -189,11 +191,12 @@ def plan(run: _Run, /, domain: str, **consent: Any) -> int:
     type=click.Choice(["proof", "documented"]),
     help="Ask Wix when DNS is proved (default), or 1 h after the write and every 4 h, as Wix advises.",
 )
+@click.option("--again", is_flag=True, help="Go the whole way also where Wix says AUTHENTICATED: records that are gone are written again.")
 @click.option("--wait/--no-wait", default=None, help="Stay until the end, or go as far as can be gone now. At a terminal: stay.")
 @_consent_options
 @_json_option
 @_pass_run
-def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, patience: str | None, **consent: Any) -> int:
+def authenticate(run: _Run, /, domain: str, yes: bool, again: bool, wait: bool | None, patience: str | None, **consent: Any) -> int:
     """Authenticate DOMAIN: plan, ask, write, prove in DNS, let Wix authenticate, confirm.
 
     Nothing is written before the plan was shown and agreed to. Whatever interrupts it, the same command goes on where it was.
@@ -205,7 +208,7 @@ def authenticate(run: _Run, /, domain: str, yes: bool, wait: bool | None, patien
     """
     from wixsend import commands
 
-    agreed = _consent(run, **consent)
+    agreed = _consent(run, **consent, again=again)
     _setting(run, ("times", "patience"), "--patience", patience)
     return run.do(
         lambda session, terminal: commands.authenticate(
@@ -233,23 +236,34 @@ def status(run: _Run, /, domain: str | None) -> int:
 
 @cli.command(short_help="Prove the records in DNS.")
 @click.argument("domain")
+@click.argument("rtype", metavar="[CNAME", required=False, type=click.Choice(["CNAME"], case_sensitive=False))
+@click.argument("target", metavar="TARGET]", required=False)
+@click.option("--watch", is_flag=True, help="Look again, when it is worth it, until everything is visible.")
 @_consent_options
 @_json_option
 @_pass_run
-def check(run: _Run, /, domain: str, **consent: Any) -> int:
+def check(run: _Run, /, domain: str, rtype: str | None, target: str | None, watch: bool, **consent: Any) -> int:
     """Prove DOMAIN's records in DNS: at every authoritative server, then at the public resolvers. Writes nothing.
 
     Public resolvers are asked only once every authoritative server has the records: they would remember a "no" for as long as the zone
-    lets them.
+    lets them. Exit code 0 when everything is visible, 6 when not.
+
+    With CNAME and a TARGET, DOMAIN is the name of any record, and neither Wix nor the journal is needed.
 
     \b
     Example:
       wixsend check example.com
+      wixsend check example.com --watch
+      wixsend check www.example.com CNAME example.github.io
     """
-    from wixsend import commands
+    from wixsend import checking
 
     agreed = _consent(run, **consent)
-    return run.do(lambda session, terminal: commands.check(session, terminal, domain, agreed))
+    if rtype is None:
+        return run.do(lambda session, terminal: checking.check(session, terminal, domain, agreed, watch=watch))
+    if target is None:
+        raise click.UsageError("after CNAME comes the name that it must point to")
+    return run.do(lambda session, terminal: checking.check_record(session, terminal, domain, rtype, target, watch=watch))
 
 
 @cli.command(short_help="Take back what wixsend wrote.")

@@ -17,25 +17,26 @@ from wixsend.locate import Located
 from wixsend.mend import Mender
 from wixsend.names import Name, SendingDomain, absolute, text
 from wixsend.plan import Dmarc, Plan
-from wixsend.records import Record
 from wixsend.session import Session
-from wixsend.survey import Order, Surveyor
+from wixsend.survey import Order
 from wixsend.terminal import Progress, Terminal
 
-__all__ = ["Consent", "authenticate", "check", "exit_code", "plan", "restore", "undo"]
+__all__ = ["Consent", "authenticate", "exit_code", "order_of", "plan", "restore", "undo"]
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the command line says beside the domain: the host and account to use, and what may be lost."""
+    """What the command line says beside the domain: the host and account to use, what may be lost, whether to begin again."""
 
     provider: str = ""
     account: str = ""
     replace: tuple[str, ...] = ()
     accept: tuple[str, ...] = ()
+    again: bool = False
 
 
-def _order(session: Session, domain: SendingDomain, consent: Consent) -> Order:
+def order_of(session: Session, domain: SendingDomain, consent: Consent) -> Order:
+    """The order that the command line and the configuration make together."""
     dmarc: Dmarc = session.config.settings.policy.dmarc or "keep"
     return Order(
         site=session.site,
@@ -46,6 +47,7 @@ def _order(session: Session, domain: SendingDomain, consent: Consent) -> Order:
         accept=frozenset(consent.accept),
         provider=consent.provider,
         account=consent.account,
+        again=consent.again,
     )
 
 
@@ -64,7 +66,7 @@ def _owner(written: str, domain: SendingDomain, option: str = "--replace") -> Na
 async def plan(session: Session, terminal: Terminal, written: str, consent: Consent) -> int:
     """`wixsend plan`: reads, and writes nothing."""
     domain = terminal.domain(written)
-    preview = await Engine(_order(session, domain, consent), session, session.journal, session.config.times).preview()
+    preview = await Engine(order_of(session, domain, consent), session, session.journal, session.config.times).preview()
     if terminal.json:
         terminal.result(report.preview_json(preview))
     else:
@@ -77,7 +79,7 @@ async def authenticate(session: Session, terminal: Terminal, written: str, conse
     domain = terminal.domain(written)
     with Progress(terminal) as progress:
         approve = _approval(terminal, progress, yes=yes)
-        engine = Engine(_order(session, domain, consent), session, session.journal, session.config.times, progress)
+        engine = Engine(order_of(session, domain, consent), session, session.journal, session.config.times, progress)
         entry = await engine.run(approve, wait)
     waiting = EFFECTS[entry.case.stage] is not Effect.REST
     if terminal.json:
@@ -136,7 +138,7 @@ def _approval(
 async def undo(session: Session, terminal: Terminal, written: str, consent: Consent, *, yes: bool) -> int:
     """`wixsend undo`: takes back what wixsend wrote, and nothing else."""
     domain = terminal.domain(written)
-    order = _order(session, domain, consent)
+    order = order_of(session, domain, consent)
     entry = session.journal.find(order.site, domain.name)
     warning = ""
     if entry is not None and entry.case.authenticated:
@@ -178,32 +180,3 @@ async def restore(session: Session, terminal: Terminal, number: int, names: Sequ
     done = await Mender(order, session, session.journal, session.config.times).restore(backup, lost, _approval(terminal, yes=yes))
     _show_done(terminal, done, "the records are back" if done.edit else "nothing is missing")
     return 0
-
-
-# -- looking -----------------------------------------------------------------------------------------------------------
-
-
-async def check(session: Session, terminal: Terminal, written: str, consent: Consent) -> int:
-    """`wixsend check`: the proof in DNS, of what the journal says is needed, or else of what Wix says."""
-    domain = terminal.domain(written)
-    order = _order(session, domain, consent)
-    engine = Engine(order, session, session.journal, session.config.times)
-    entry = session.journal.find(order.site, domain.name)
-    needed, kept = (entry.case.to_prove, entry.case.kept) if entry is not None and entry.case.wanted else await _asked(session, order)
-    if not needed:
-        terminal.tell(f"Wix has not made the records for {domain.ascii} yet: look again in a few minutes.")
-        return WixError.exit_code
-    proof = await engine.prove(needed)
-    if terminal.json:
-        terminal.result({"domain": domain.ascii, "kept": [report.record_json(record) for record in kept], **report.proof_json(proof)})
-    else:
-        terminal.show([*report.proof_lines(proof), *report.kept_lines(kept)])
-    return 0 if proof.complete else NotVisible.exit_code
-
-
-async def _asked(session: Session, order: Order) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
-    """The records that Wix wants and that are to be visible, and those that the DMARC policy leaves out."""
-    wanted = (await session.wix.query(order.domain)).records
-    delegation = await session.dns.delegation(order.domain.name)
-    kept = await Surveyor(order, session, session.journal).kept_by_hand(delegation, wanted)
-    return tuple(record for record in wanted if record not in kept), kept

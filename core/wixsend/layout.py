@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-__all__ = ["Block", "Styled", "Table", "clock", "count", "render", "span", "stamp"]
+__all__ = ["Block", "Grid", "Styled", "Table", "clock", "count", "render", "span", "stamp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,15 @@ class Table:
     rows: Sequence[Sequence[str | Styled]]
 
 
-type Block = Styled | Table
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """One word for each row and column: rows have a label, and as many cells as there are headings, or none for a headline."""
+
+    headings: Sequence[str]
+    rows: Sequence[tuple[str | Styled, Sequence[Styled]]]
+
+
+type Block = Styled | Table | Grid
 
 _SGR: Mapping[str, str] = {"": "", "good": "32", "bad": "31", "warn": "33", "quiet": "2", "head": "1"}
 """Styles, as ECMA-48 graphic renditions."""
@@ -45,7 +53,13 @@ def render(blocks: Iterable[Block], width: int | None, colour: bool, clean: Call
     """
     lines: list[str] = []
     for block in blocks:
-        lines.extend(_line(block, width, colour, clean) if isinstance(block, Styled) else _table(block, width, colour, clean))
+        match block:
+            case Styled():
+                lines.extend(_line(block, width, colour, clean))
+            case Table():
+                lines.extend(_table(block, width, colour, clean))
+            case Grid():
+                lines.extend(_grid(block, width, colour, clean))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -86,6 +100,44 @@ def _table(table: Table, width: int | None, colour: bool, clean: Callable[[str],
     return [
         "  ".join(_paint(text.ljust(size), style, colour) for size, (text, style) in zip(widths, row, strict=True)).rstrip() for row in rows
     ]
+
+
+_NARROWEST = 16
+"""Columns below which the labels of a grid are no more put beside its cells."""
+
+
+def _grid(grid: Grid, width: int | None, colour: bool, clean: Callable[[str], str]) -> list[str]:
+    """A table whose labels may go on below; on a terminal that is too narrow, each row as the words in it and the columns they stand in."""
+    cells = [[Styled(clean(cell.text), cell.style) for cell in row] for _label, row in grid.rows]
+    labels = [Styled(clean(label), "") if isinstance(label, str) else Styled(clean(label.text), label.style) for label, _row in grid.rows]
+    sizes = [max(len(heading), *(len(row[place].text) for row in cells if row), 0) for place, heading in enumerate(grid.headings)]
+    widest = max((len(label.text) for label in labels), default=0)
+    room = widest if width is None else min(widest, width - sum(size + 2 for size in sizes))
+    if room < widest and (room < _NARROWEST or any(len(word) > room - 4 for label in labels for word in label.text.split())):
+        return _stacked(grid.headings, labels, cells, width, colour)
+    lines = [
+        " " * room + "".join(f"  {_paint(heading.ljust(size), 'head', colour)}" for heading, size in zip(grid.headings, sizes, strict=True))
+    ]
+    for label, row in zip(labels, cells, strict=True):
+        parts = [label.text] if len(label.text) <= room else _wrapped(label.text, room, " " * 4)
+        beside = "".join(f"  {_paint(cell.text.ljust(size), cell.style, colour)}" for cell, size in zip(row, sizes, strict=False))
+        lines.append(_paint(parts[0].ljust(room), label.style, colour) + beside)
+        lines += [_paint(part, label.style, colour) for part in parts[1:]]
+    return [line.rstrip() for line in lines]
+
+
+def _stacked(
+    headings: Sequence[str], labels: Sequence[Styled], cells: Sequence[Sequence[Styled]], width: int | None, colour: bool
+) -> list[str]:
+    lines: list[str] = []
+    for label, row in zip(labels, cells, strict=True):
+        lines += [_paint(part, label.style, colour) for part in _wrapped(label.text, width or 0, " " * 4)]
+        words = dict.fromkeys(row)
+        wide = max((len(word.text) for word in words), default=0)
+        for word in words:
+            columns = " ".join(heading for heading, cell in zip(headings, row, strict=True) if cell == word)
+            lines.append(f"    {_paint(word.text.ljust(wide), word.style, colour)}  {columns}")
+    return lines
 
 
 def _wrapped(text: str, width: int, margin: str) -> list[str]:

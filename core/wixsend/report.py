@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from wixsend.locate import Located
     from wixsend.plugins import Row
     from wixsend.provider import ProviderPlugin
-    from wixsend.verdict import Finding, Proof
 
 if TYPE_CHECKING:
     from wixsend.guard import Objection
@@ -52,8 +51,6 @@ __all__ = [
     "plugin_lines",
     "preview_json",
     "preview_lines",
-    "proof_json",
-    "proof_lines",
     "providers_json",
     "providers_table",
     "question",
@@ -245,63 +242,6 @@ def preview_json(preview: "Preview") -> dict[str, Any]:
         "kept": [record_json(record) for record in preview.kept],
         "objections": [objection_json(objection) for objection in preview.objections],
         "negative_ttl": preview.negative_ttl,
-    }
-
-
-# -- proof -------------------------------------------------------------------------------------------------------------
-
-_VERDICTS: Mapping[str, str] = {
-    "visible": "good",
-    "not-asked": "quiet",
-    "absent": "warn",
-    "old": "warn",
-    "unreachable": "warn",
-    "lame": "warn",
-}
-"""The style of each verdict; those that are not listed need somebody to act."""
-
-
-def proof_lines(proof: "Proof") -> list[Block]:
-    """Each wanted record at each server, what is held against it, and what to do."""
-    rows = [(text(f.record.owner), f.server, f.kind.value, _verdict(f)) for f in proof.findings]
-    steps = {f.sentence: f.next_step for f in proof.findings if f.holds and f.next_step}
-    return [
-        Table(("record", "server", "kind", "says"), rows),
-        Styled(""),
-        Styled(("complete: " if proof.complete else "not complete: ") + proof.why, "good" if proof.complete else "warn"),
-        *(line for sentence, step in steps.items() for line in (Styled(f"  {sentence}"), Styled(f"    next: {step}"))),
-        *(Styled(f"  warning: {warning}", "warn") for warning in proof.warnings),
-    ]
-
-
-def _verdict(finding: "Finding") -> Styled:
-    """The verdict in words; a server that does not answer and no longer holds the proof back was set aside."""
-    aside = finding.verdict.value in ("lame", "unreachable") and not finding.holds
-    return Styled(finding.verdict.value.replace("-", " ") + (" (set aside)" if aside else ""), _VERDICTS.get(finding.verdict.value, "bad"))
-
-
-def proof_json(proof: "Proof") -> dict[str, Any]:
-    """`wixsend check --json`."""
-    return {
-        "complete": proof.complete,
-        "at_authoritative": proof.at_authoritative,
-        "blind": proof.blind,
-        "why": proof.why,
-        "next_look": proof.next_look,
-        "warnings": list(proof.warnings),
-        "findings": [
-            {
-                "record": record_json(finding.record),
-                "server": finding.server,
-                "kind": finding.kind.value,
-                "verdict": finding.verdict.value,
-                "sentence": finding.sentence,
-                "next": finding.next_step,
-                "wait": finding.wait,
-                "holds": finding.holds,
-            }
-            for finding in proof.findings
-        ],
     }
 
 

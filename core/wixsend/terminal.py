@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from wixsend.redact import Redactor
 if TYPE_CHECKING:
     from wixsend.engine import Update
 
-__all__ = ["Progress", "Terminal", "cleaned_logs", "interrupted", "run"]
+__all__ = ["Board", "Progress", "Terminal", "cleaned_logs", "interrupted", "run"]
 
 
 _SIGPIPE = 128 + 13
@@ -164,12 +164,7 @@ class Progress:
 
     def resume(self) -> None:
         """Put the live view up, where there is a terminal for it."""
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(console=Console(stderr=True), get_renderable=self._view, transient=True, refresh_per_second=4)
-            self._live.start()
+        self._live = _live(self._view)
 
     def _headline(self, update: "Update") -> str:
         case, decision = update.entry.case, update.decision
@@ -179,10 +174,8 @@ class Progress:
         return f"{text(update.entry.domain)}: {case.stage.value}{why}{wait}"
 
     def _view(self) -> Any:
-        from rich.text import Text
-
         if self._update is None:
-            return Text("")
+            return _painted(self._terminal, [])
         case, decision, proof = self._update.entry.case, self._update.decision, self._update.proof
         lines: list[Block] = [Styled(f"{text(self._update.entry.domain)}: {case.stage.value}", "head")]
         if proof is not None and not proof.complete:
@@ -192,7 +185,58 @@ class Progress:
             lines.append(Styled(f"  {case.why}"))
         if decision.until > time.time():
             lines.append(Styled(f"  next look in {span(decision.until - time.time())}, at {clock(decision.until, time.time())}", "quiet"))
-        return Text.from_ansi(self._terminal.rendered(lines, sys.stderr).rstrip("\n"))
+        return _painted(self._terminal, lines)
+
+
+class Board:
+    """What changes from look to look: a live view for a person at a terminal, else a line for each change."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._blocks: Sequence[Block] = ()
+        self._until = 0.0
+        self._told = ""
+        self._live: Any = None
+
+    def __enter__(self) -> "Board":
+        self._live = _live(self._view)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, blocks: Sequence[Block], line: str, until: float) -> None:
+        """Show these blocks until the moment of the next look; where nothing is live, say the line if it is another than before."""
+        self._blocks, self._until = blocks, until
+        if self._live is not None:
+            self._live.refresh()
+        elif line != self._told:
+            self._told = line
+            self._terminal.tell(f"{line}; next look at {clock(until, time.time())}")
+
+    def _view(self) -> Any:
+        left = self._until - time.time()
+        wait = f"next look in {span(left)}" if left > 0 else "looking"
+        return _painted(self._terminal, [*self._blocks, Styled(""), Styled(f"{wait}; Ctrl-C ends it", "quiet")])
+
+
+def _live(view: Callable[[], Any]) -> Any:
+    """A live view on stderr that goes away in the end; `None` where there is no terminal for it."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    from rich.console import Console
+    from rich.live import Live
+
+    live = Live(console=Console(stderr=True), get_renderable=view, transient=True, refresh_per_second=4)
+    live.start()
+    return live
+
+
+def _painted(terminal: Terminal, blocks: Sequence[Block]) -> Any:
+    from rich.text import Text
+
+    return Text.from_ansi(terminal.rendered(blocks, sys.stderr).rstrip("\n"))
 
 
 @contextmanager
