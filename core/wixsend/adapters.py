@@ -30,12 +30,15 @@ class Adapter:
     A blocking provider gets one thread of its own. A call that waits for that thread and is cancelled is never made; a call that
     runs cannot be stopped: whoever cancelled it, or ran out of time, must take its outcome as unknown, and hold on to the zone until
     `idle()` returns. The next call starts after it.
+
+    `settle` is how many seconds an edit may take to show in the host's answers: the plugin's, until whoever opens the account knows better.
     """
 
     def __init__(
         self, plugin: ProviderPlugin, provider: Provider | BlockingProvider, label: str = "", redactor: Redactor | None = None
     ) -> None:
         self.plugin = plugin
+        self.settle = plugin.settle
         self.label = label or plugin.label
         self._redactor = redactor or Redactor()
         self._provider = provider
