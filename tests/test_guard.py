@@ -1,13 +1,14 @@
 """Floor 2: every rule of the guard refuses what it is for, and lets through what it is not for."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import dns.name
 import pytest
 from hypothesis import given
 
 from strategies import APEX, DMARC, orders, snapshots
-from wixsend.guard import RULES, Claim, Evidence, guard
+from wixsend.guard import RULES, Claim, Evidence, Objection, guard
 from wixsend.plan import Change, Edit, Plan, Wanted, plan, plan_undo
 from wixsend.records import WHOLE, Fragile, Granularity, Limits, Record, Snapshot, Zone
 
@@ -28,7 +29,7 @@ def held(*records: Record, **settings: object) -> Snapshot:
 A = Record(APEX, "A", "192.0.2.1")
 
 
-def codes(
+def objections(
     before: Snapshot,
     wants: Iterable[Record] = (WANT,),
     granularity: Granularity = Granularity.ZONE,
@@ -36,7 +37,7 @@ def codes(
     made: Plan | None = None,
     dmarc: str = "keep",
     **evidence: object,
-) -> list[str]:
+) -> tuple[Objection, ...]:
     wanted = Wanted(tuple(wants), DMARC, dmarc)  # type: ignore[arg-type]
     defaults: dict[str, object] = {
         "domain": APEX,
@@ -47,7 +48,11 @@ def codes(
     }
     found = guard(made or plan(before, wanted), Evidence(**defaults | evidence), granularity, limits or Limits())  # type: ignore[arg-type]
     assert all(objection.subject and objection.found and objection.way_out for objection in found)
-    return [objection.code for objection in found]
+    return found
+
+
+def codes(before: Snapshot, *args: Any, **options: Any) -> list[str]:
+    return [objection.code for objection in objections(before, *args, **options)]
 
 
 def test_an_ordinary_edit_is_let_through() -> None:
@@ -91,7 +96,10 @@ def test_each_rule_refuses_what_it_is_for(code: str) -> None:
 
 
 def test_cuts_that_only_dns_shows() -> None:
-    assert codes(held(A), cuts=(dns.name.from_text("_domainkey", APEX),)) == ["below-cut"]
+    cut, servers = dns.name.from_text("_domainkey", APEX), (dns.name.from_text("ns1.other.net."), dns.name.from_text("ns2.other.net."))
+    assert codes(held(A), cuts={cut: ()}) == ["below-cut"]
+    (objection,) = objections(held(A), cuts={cut: servers})
+    assert objection.way_out == "Add the record where _domainkey.example.com is served from: ns1.other.net, ns2.other.net."
 
 
 def test_a_named_host_needs_no_delegation() -> None:

@@ -14,7 +14,7 @@ from wixsend.testing.sandbox import Sandbox
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
 
-_QUICK = {"WIXSEND_TIMES_LOOK_LEAST": "0.2"}
+_QUICK = {"WIXSEND_TIMES_LOOK_LEAST": "0.2", "WIXSEND_TIMES_SETTLE_MOST": "0"}
 
 
 def _zone(apex: str, *more: tuple[str, str, str]) -> list[Record]:

@@ -268,6 +268,21 @@ def test_where_a_target_leads_is_a_warning_and_no_more(end: ChainEnd) -> None:
     assert all("s1._domainkey.example.com points to s1.x.ascendbywix.com" in warning for warning in proof.warnings)
 
 
+def test_a_resolver_that_denies_without_saying_for_how_long_is_a_filter_and_set_aside_after_the_grace() -> None:
+    seen = [at("ns1", S1), by(RESOLVERS[0], S1, Outcome.NXDOMAIN), by(RESOLVERS[1], S1)]
+    early = judge([S1], seen, APEX, resolvers=RESOLVERS)
+    assert early.at_authoritative and not early.complete and "as filters do" in early.why
+    late = judge([S1], seen, APEX, resolvers=RESOLVERS, waited=GRACE)
+    assert late.complete and "without saying for how long" in late.warnings[0]
+    cached = [at("ns1", S1), by(RESOLVERS[0], S1, Outcome.NXDOMAIN, ttl=30), by(RESOLVERS[1], S1)]
+    assert not judge([S1], cached, APEX, resolvers=RESOLVERS, waited=GRACE).complete
+
+
+def test_where_a_delegated_name_is_served_is_said() -> None:
+    seen = [at("ns1", S1, Outcome.REFERRAL, cut=absolute("_domainkey", APEX)), at("ns7", S1, ABSENT)]
+    assert judge([S1], seen, APEX).findings[0].next_step == "Add the record to the zone _domainkey.example.com, at ns7."
+
+
 def test_nothing_wanted_is_nothing_to_wait_for() -> None:
     proof = judge([], [], APEX, resolvers=RESOLVERS)
     assert proof.complete and not proof.blind

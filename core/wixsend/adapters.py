@@ -33,12 +33,15 @@ class Adapter:
     At most `OVERLAP` calls of an asynchronous provider are made at a time. A blocking provider gets one thread of its own: its calls
     never overlap, one that waits for that thread and is cancelled is never made, and one that runs cannot be stopped. Whoever cancelled
     it, or ran out of time, must take its outcome as unknown, and hold on to the zone until `idle()` returns. The next call starts after it.
+
+    `settle` is how many seconds an edit may take to show in the host's answers: the plugin's, until whoever opens the account knows better.
     """
 
     def __init__(
         self, plugin: ProviderPlugin, provider: Provider | BlockingProvider, label: str = "", redactor: Redactor | None = None
     ) -> None:
         self.plugin = plugin
+        self.settle = plugin.settle
         self.label = label or plugin.label
         self._redactor = redactor or Redactor()
         self._provider = provider

@@ -58,7 +58,7 @@ async def look_again(adapter: Adapter, edit: Edit, backup: int, sleep: Sleep) ->
     when the edit is not there; and the errors of a read, which say nothing about the edit.
     """
     names = frozenset(change.owner for change in edit.changes) | frozenset(record.owner for record in edit.before.records)
-    left = adapter.plugin.settle
+    left = adapter.settle
     while True:
         after = await adapter.read(edit.before.zone, names)
         found = drift(edit, after)

@@ -435,7 +435,7 @@ _OUTWARD: frozenset[SettingPath] = frozenset(
         *(("dns", name) for name in ("resolvers", "fallback", "ca_file", "roots", "port", "endpoints", "private_servers")),
     }
 )
-"""Settings that say where credentials, questions or the journal go, and for how long backups are kept; `base_url` of Wix and of every account beside them."""
+"""Settings that say where credentials, questions or the journal go, or what is kept; `base_url` of Wix and of every account beside them."""
 
 
 _REACHING: Mapping[str, str] = {"command": "names a program to run", "file": "names a file to read"}
@@ -464,7 +464,7 @@ def _reach(setting: Setting) -> str:
     if kind in _REACHING:
         return _REACHING[kind]
     outward = setting.path in _OUTWARD or (setting.path[0] in ("wix", "accounts") and setting.path[-1] == "base_url")
-    return "says where credentials, questions or the journal go" if outward else ""
+    return "says where credentials, questions or the journal go, or what is kept" if outward else ""
 
 
 def _leaves(table: Mapping[str, Any], path: SettingPath = ()) -> Iterator[tuple[SettingPath, object]]:

@@ -100,9 +100,9 @@ def _fault(held: "dns.rrset.RRset", signatures: "dns.rrset.RRset | None", by: "d
     faults: list[str] = []
     for signature in mine[:_MOST_SIGNATURES]:
         if signature.expiration < now:
-            faults.append(f"the signature expired on {_day(signature.expiration)}")
+            faults.append(f"the signature expired on {_day(signature.expiration)}; this machine's clock says {_day(now)}")
         elif signature.inception > now:
-            faults.append(f"the signature begins on {_day(signature.inception)} only")
+            faults.append(f"the signature begins on {_day(signature.inception)} only; this machine's clock says {_day(now)}")
         else:
             try:
                 dns.dnssec.validate_rrsig(held, signature, {by.name: by}, None, now, dns.dnssec.allow_all_policy)
@@ -113,7 +113,7 @@ def _fault(held: "dns.rrset.RRset", signatures: "dns.rrset.RRset | None", by: "d
     return faults[0]
 
 
-def _day(at: int) -> str:
+def _day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

@@ -66,7 +66,10 @@ _SLICE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be done, and what is refused. `plan` is `None` where nothing can be planned: Wix is not ready, or nobody can write."""
+    """What would be done, and what is refused. `plan` is `None` where nothing can be planned: Wix is not ready, or nobody can write.
+
+    `cuts` are, for a person who adds the records, the zones below the apex that some of them belong to, with their name servers.
+    """
 
     wix: WixDomain
     located: Located | None = None
@@ -74,6 +77,7 @@ class Preview:
     objections: tuple[Objection, ...] = ()
     kept: tuple[Record, ...] = ()
     negative_ttl: int | None = None
+    cuts: Mapping[Name, tuple[Name, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ class Engine:
         self._times = times or Times()
         self._watch = watch
         self._locator = Locator(outside, order.provider, order.account)
-        self._surveyor = Surveyor(order, outside, journal, self._times, began=began)
+        self._surveyor = Surveyor(order, outside, journal, began=began)
         self._located: Located | None = None
         self._plan: Plan | None = None
         self._planned_at = 0.0
@@ -143,9 +147,12 @@ class Engine:
         negative = await self._negative_ttl(located.delegation)
         entry = self._journal.find(self._order.site, domain.name)
         if located.adapter is None:
-            kept = () if located.provider == "wix" else await self._surveyor.kept_by_hand(located.delegation, domain.records)
-            return Preview(domain, located, kept=kept, negative_ttl=negative)
-        surveyor = Surveyor(self._order, self._outside, self._journal, self._times, writes=False)
+            if located.provider == "wix":
+                return Preview(domain, located, negative_ttl=negative)
+            kept = await self._surveyor.kept_by_hand(located.delegation, domain.records)
+            cuts = await self._surveyor.cuts(located.delegation, tuple(record.owner for record in domain.records))
+            return Preview(domain, located, kept=kept, negative_ttl=negative, cuts=cuts)
+        surveyor = Surveyor(self._order, self._outside, self._journal, writes=False)
         made, objections = await surveyor.survey(entry, located, domain.records)
         return Preview(domain, located, made, objections, made.kept, negative)
 
@@ -261,7 +268,7 @@ class Engine:
 
     def _settle(self, wrong: ProviderError) -> float:
         adapter = self._located.adapter if self._located else None
-        settle = adapter.plugin.settle if adapter else 0.0
+        settle = adapter.settle if adapter else 0.0
         return max(settle, wrong.retry_after or 0.0, self._times.stumble_first)
 
     def _gave_up(self, case: Case) -> Stopped:

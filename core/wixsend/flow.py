@@ -188,9 +188,8 @@ class Times:
     """A plan older than this is made again from a new read before it is written."""
     zone_fresh: float = 0.5
     """The same where a write replaces the whole zone: what others changed since the read would be lost."""
-    quiet: float = 5.0
-    """Where a write replaces the whole zone: from the start of a run to the read that the write is based on (at most the host's settle
-    time), so that what somebody changed before they started wixsend shows in it."""
+    settle_most: float = 60.0
+    """The longest that a host is thought to take until an edit shows in its own API, whatever its plugin says."""
 
 
 @dataclass(frozen=True, slots=True)

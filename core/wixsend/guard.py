@@ -4,8 +4,8 @@ All objections are raised at once, and any objection means that nothing is writt
 covers and what the authoritative servers and the journal said (`Evidence`); they never ask anybody.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from wixsend.names import Name, ancestors, is_below, matches_suffix, text
 from wixsend.plan import Change, Line, Mark, Plan
@@ -38,7 +38,8 @@ class Evidence:
 
     `domain` is the sending domain. `delegated` are the name servers that the parent's servers give for the apex, empty when
     nobody could be asked. `hosts` are the labels of the hosts those servers belong to. `host_named` is true when a person
-    named the host explicitly. `cuts` are zone cuts and DNAMEs that DNS shows between the apex and the wanted names.
+    named the host explicitly. `cuts` are zone cuts and DNAMEs that DNS shows between the apex and the wanted names,
+    with the name servers that are delegated to.
     `seen` are records that DNS shows and that a whole-zone host's API might not, `None` when DNS could not be asked. `claims`
     are other cases' needs. `ours` is what the journal says we wrote. `replace` names owners whose records a person let go.
     `known_targets` are the suffixes that Wix's targets are known to have. `accepted` names losses that a person accepted.
@@ -49,7 +50,7 @@ class Evidence:
     delegated: frozenset[Name] = frozenset()
     hosts: tuple[str, ...] = ()
     host_named: bool = False
-    cuts: tuple[Name, ...] = ()
+    cuts: Mapping[Name, tuple[Name, ...]] = field(default_factory=dict)
     seen: tuple[Record, ...] | None = ()
     claims: tuple[Claim, ...] = ()
     ours: frozenset[Record] = frozenset()
@@ -167,10 +168,11 @@ def _below_cut(question: _Question) -> Iterator[_Found]:
                 continue
             if found is not None or (name in question.evidence.cuts and name != question.apex):
                 what = f"{found.rtype} {found.rdata}" if found is not None else "a delegation or DNAME, as DNS shows"
+                servers = ", ".join(map(text, question.evidence.cuts.get(name, ())))
                 yield (
                     text(change.owner),
                     f"{text(name)} holds {what}: what is written here is not served",
-                    f"Add the record where {text(name)} is served from.",
+                    f"Add the record where {text(name)} is served from{': ' * bool(servers)}{servers}.",
                 )
                 break
 

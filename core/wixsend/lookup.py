@@ -9,7 +9,7 @@ dnspython's own resolver would break that rule (`zone_for_name` starts at the fu
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -74,25 +74,26 @@ class Dns:
             )
         if walk.silent:
             how += f"; the servers of {text(cut.apex)} do not answer, so deeper zone cuts are not known"
-        return Delegation(cut.apex, cut.parent, cut.servers, (), how, not walk.denied, bool(walk.told))
+        return Delegation(cut.apex, cut.parent, cut.servers, how, not walk.denied, bool(walk.told))
 
-    async def cuts_below(self, delegation: Delegation, names: Iterable[Name]) -> tuple[Name, ...]:
-        """The names between the apex and these names, them included, that are delegated onward or hold a DNAME.
+    async def cuts_below(self, delegation: Delegation, names: Iterable[Name]) -> Mapping[Name, tuple[Name, ...]]:
+        """The names between the apex and these names, them included, that are delegated onward or hold a DNAME, in order.
 
-        Raises `DnsUnreachable` when no authoritative server answers.
+        With each the name servers that it is delegated to; none for a DNAME, or where the same servers answer for what is below. Raises
+        `DnsUnreachable` when no authoritative server answers.
         """
-        found: set[Name] = set()
+        found: dict[Name, tuple[Name, ...]] = {}
         below = [name for name in dict.fromkeys(names) if is_below(name, delegation.apex)]
         for name, (seen, reply) in zip(below, await asyncio.gather(*(self._sure(delegation, name, "NS") for name in below)), strict=True):
             soa = reply.soa()
             if seen.cut is not None:
-                found.add(seen.cut)
+                found[seen.cut] = _name_servers(reply.authority, seen.cut)
             elif any(record.rtype == "NS" for record in seen.records):
-                found.add(name)
+                found[name] = _name_servers(seen.records, name)
             elif soa is not None and is_below(soa[0], delegation.apex):
-                found.add(soa[0])
-            found.update(record.owner for record in reply.answer if record.rtype == "DNAME" and is_below(name, record.owner))
-        return tuple(sorted(found))
+                found.setdefault(soa[0], ())
+            found |= {record.owner: () for record in reply.answer if record.rtype == "DNAME" and is_below(name, record.owner)}
+        return dict(sorted(found.items()))
 
     async def records_at(self, delegation: Delegation, name: Name, rtypes: Sequence[str]) -> tuple[Record, ...]:
         """The records of these types, and a CNAME, at exactly a name, from the first authoritative server that answers.
@@ -215,6 +216,10 @@ class Dns:
                 "Check the zone's name servers, and whether this network lets DNS (port 53) out; then run the same command again.",
             )
         return seen, reply
+
+
+def _name_servers(records: Iterable[Record], cut: Name) -> tuple[Name, ...]:
+    return tuple(sorted({record.target.canonicalize() for record in records if record.rtype == "NS" and record.owner == cut}))
 
 
 _STRICTNESS = {"none": 0, "quarantine": 1, "reject": 2}

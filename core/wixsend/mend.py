@@ -30,7 +30,7 @@ class Mender:
         self._journal = journal
         self._times = times or Times()
         self._locator = Locator(outside, order.provider, order.account)
-        self._surveyor = Surveyor(order, outside, journal, self._times)
+        self._surveyor = Surveyor(order, outside, journal)
 
     async def undo(self, approve: Approve) -> Plan:
         """Take back exactly what we wrote, and put back what a replace took away. Returns the plan that was carried out.
@@ -69,7 +69,7 @@ class Mender:
             try:
                 located = await self._holder()
                 assert located.adapter is not None
-                settle = located.adapter.plugin.settle
+                settle = located.adapter.settle
                 with self._journal.lock(*located.lock):
                     made, objections = await way.survey(located)
                     if objections:

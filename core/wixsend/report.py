@@ -154,15 +154,27 @@ def objection_json(objection: "Objection") -> dict[str, Any]:
     return {"code": objection.code, "subject": objection.subject, "found": objection.found, "next": objection.way_out}
 
 
-def by_hand(records: Sequence[Record], apex: Name) -> list[Block]:
-    """Records for a person to add: as a table for a panel, and as a snippet for BIND.
+def by_hand(records: Sequence[Record], apex: Name, cuts: Mapping[Name, Sequence[Name]] | None = None) -> list[Block]:
+    """Records for a person to add: as a table for a panel, and as a snippet for BIND. Those below a cut belong to its zone.
 
     Panels want the name relative to the zone, and most want the target without its final dot.
     """
+    cuts, zones = cuts or {}, dict[Name, list[Record]]()
+    for record in records:
+        deepest = max((cut for cut in cuts if record.owner.is_subdomain(cut)), key=len, default=apex)
+        zones.setdefault(deepest, []).append(record)
+    blocks: list[Block] = []
+    for zone, mine in zones.items():
+        blocks += [Styled("")] * bool(blocks) + _by_hand(mine, zone, cuts.get(zone, ()))
+    return blocks
+
+
+def _by_hand(records: Sequence[Record], apex: Name, servers: Sequence[Name]) -> list[Block]:
+    served = f", which {', '.join(map(text, servers))} serve{'s' * (len(servers) == 1)}" if servers else ""
     rows = [(relative_text(record.owner, apex), record.rtype, record.rdata.rstrip(".")) for record in records]
     wide = max((len(relative_text(record.owner, apex)) for record in records), default=0)
     return [
-        Styled(f"Add these records to the zone {text(apex)}:", "head"),
+        Styled(f"Add these records to the zone {text(apex)}{served}:", "head"),
         Table(("name", "type", "value"), rows),
         Styled(""),
         Styled("The same as a zone file:", "head"),
@@ -200,17 +212,25 @@ def preview_lines(preview: "Preview") -> list[Block]:
         apex = preview.located.delegation.apex if preview.located else preview.wix.name
         return [
             *blocks,
-            *by_hand([record for record in preview.wix.records if record not in preview.kept], apex),
+            *by_hand([record for record in preview.wix.records if record not in preview.kept], apex, preview.cuts),
             *kept_lines(preview.kept),
+            *_memory(preview.negative_ttl),
         ]
     blocks += plan_lines(preview.plan)
     if preview.objections:
         return [*blocks, Styled(""), *objection_lines(preview.objections)]
     if not preview.plan.edit:
         blocks.append(Styled("  ; nothing to write", "good"))
-    elif preview.negative_ttl is not None:
-        blocks.append(Styled(f"  ; who asked too early may remember for {span(preview.negative_ttl)} that the names do not exist", "quiet"))
+    else:
+        blocks += _memory(preview.negative_ttl)
     return blocks
+
+
+def _memory(negative_ttl: int | None) -> list[Block]:
+    """How long the worst cache may go on saying no, if somebody asked before the records were there."""
+    if negative_ttl is None:
+        return []
+    return [Styled(f"  ; who asked too early may remember for {span(negative_ttl)} that the names do not exist", "quiet")]
 
 
 def kept_lines(kept: Sequence[Record]) -> list[Block]:

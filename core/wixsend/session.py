@@ -168,7 +168,8 @@ class Session:
                 assert isinstance(account, Account)
                 plugin = self.plugins.get(account.plugin_name)
                 label = plugin.label if account.name == plugin.name else f"{plugin.label} ({account.name})"
-                self._adapters[account.name] = Adapter.open(plugin, account.credentials, self._wire(account), label)
+                adapter = self._adapters[account.name] = Adapter.open(plugin, account.credentials, self._wire(account), label)
+                adapter.settle = min(adapter.settle, self.config.times.settle_most)
             return self._adapters[account.name]
 
     @cached_property

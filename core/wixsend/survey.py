@@ -6,13 +6,13 @@ be based on is made when it can be believed: see `Surveyor._base`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from wixsend import apply
 from wixsend.errors import DnsUnreachable, Refused
-from wixsend.flow import Stage, Times, merged
+from wixsend.flow import Stage, merged
 from wixsend.guard import Claim, Evidence, Objection, guard
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
@@ -76,7 +76,7 @@ class Sent:
 class _Told:
     """What DNS told about the zone before it was read: zone cuts and DNAMEs, usual SRV records (`None`: not known), an inherited policy."""
 
-    cuts: tuple[Name, ...]
+    cuts: Mapping[Name, tuple[Name, ...]]
     srv: tuple[Record, ...] | None
     above: DmarcAbove | None = None
 
@@ -92,7 +92,6 @@ class Surveyor:
         order: Order,
         outside: Outside,
         journal: Journal,
-        times: Times | None = None,
         *,
         writes: bool = True,
         began: float | None = None,
@@ -100,7 +99,6 @@ class Surveyor:
         self._order = order
         self._outside = outside
         self._journal = journal
-        self._times = times or Times()
         self._writes = writes
         self._began = outside.now() if began is None else began
 
@@ -170,10 +168,10 @@ class Surveyor:
         zone, every edit of ours, and whatever a person did before they started this run.
         """
         assert located.adapter is not None
-        settle, apex = located.adapter.plugin.settle, located.delegation.apex
+        settle, apex = located.adapter.settle, located.delegation.apex
         whole = _granularity(located) is Granularity.ZONE
         since = self._journal.touched(apex) + settle if whole or (entry is not None and entry.case.sent) else 0.0
-        begun = self._began + min(self._times.quiet, settle) if whole else 0.0
+        begun = self._began + settle if whole else 0.0
         left = max(since, begun) - self._outside.now()
         if left > 0:
             await self._outside.sleep(min(left, settle))  # no longer than that, even where the clock went backwards
@@ -190,7 +188,7 @@ class Surveyor:
         snapshot = await adapter.read(zone, names)
         if _granularity(located) is not Granularity.ZONE or not self._looks_old(snapshot):
             return snapshot
-        await self._outside.sleep(adapter.plugin.settle)
+        await self._outside.sleep(adapter.settle)
         again = next((one for one in await adapter.zone(zone.apex) if one.ref == zone.ref), zone)
         return await adapter.read(again, names)
 
@@ -235,17 +233,20 @@ class Surveyor:
         delegation = located.delegation
         whole = _granularity(located) is Granularity.ZONE
         cuts, srv, above = await asyncio.gather(
-            self._cuts(delegation, tuple(dict.fromkeys(record.owner for record in records))),
+            self.cuts(delegation, tuple(dict.fromkeys(record.owner for record in records))),
             self._common_srv(delegation) if whole else _nothing(()),
             self._dmarc_above(delegation) if policy else _nothing(None),
         )
         return _Told(cuts, srv, above)
 
-    async def _cuts(self, delegation: Delegation, owners: tuple[Name, ...]) -> tuple[Name, ...]:
-        """Zone cuts and DNAMEs on the way to these names. Where DNS cannot be asked, the NS records that the host holds have to do."""
+    async def cuts(self, delegation: Delegation, owners: tuple[Name, ...]) -> Mapping[Name, tuple[Name, ...]]:
+        """Zone cuts and DNAMEs on the way to these names, with the name servers of each.
+
+        Where DNS cannot be asked, the NS records that the host holds have to do.
+        """
         with suppress(DnsUnreachable):
             return await self._outside.dns.cuts_below(delegation, owners)
-        return ()
+        return {}
 
     async def _common_srv(self, delegation: Delegation) -> tuple[Record, ...] | None:
         """The SRV records at the usual places, `None` where DNS cannot be asked: not knowing is not the same as none."""

@@ -8,7 +8,8 @@ cannot falsify it. One that is *useless for certain* (refuses, is not authoritat
 aside at once, with a warning, as resolvers do. One that is *silent* (time-out, failure) may be lagging as well, so it holds
 the proof back for `GRACE` seconds and is set aside, with a warning, after that. At least one authoritative server must
 show each wanted name, and none that answers may show anything else. When no authoritative server answers at all, the proof is blind.
-Resolvers are second-hand: those that cannot be asked hold it back for the same grace, and never longer.
+Resolvers are second-hand: those that cannot be asked hold it back for the same grace, and never longer. So do those that deny
+without saying for how long (no SOA): no cache may do that (RFC 2308, section 5), but filters and captive networks do.
 
 A record that a signed zone shows with a signature that does not hold is not visible: resolvers that validate fail on it. What lies
 beyond the first CNAME is only warned of.
@@ -74,15 +75,13 @@ class NameServer:
 class Delegation:
     """A zone cut as the parent zone's servers show it.
 
-    `servers` are the parent's NS RRset. `cuts_below` are names below the apex that other servers or a DNAME are responsible
-    for, as far as they have been looked for. `exists` is false when the name that was asked for is denied inside the zone: it has no
+    `servers` are the parent's NS RRset. `exists` is false when the name that was asked for is denied inside the zone: it has no
     record yet. `how` says to a person how we know; `by_resolver` that it was not from the parents themselves.
     """
 
     apex: Name
     parent: Name
     servers: tuple[NameServer, ...]
-    cuts_below: tuple[Name, ...] = ()
     how: str = ""
     exists: bool = True
     by_resolver: bool = False
@@ -343,7 +342,7 @@ def judge(
     at_authoritative = shown and not any(finding.holds for finding in first_hand)
     complete = at_authoritative and not any(finding.holds for finding in findings)
     blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
-    aside = [f for f in findings if f.verdict in (Verdict.LAME, Verdict.UNREACHABLE) and not f.holds]
+    aside = [f for f in findings if not f.holds and f.verdict in (Verdict.LAME, Verdict.UNREACHABLE, Verdict.ABSENT)]
     return Proof(
         findings,
         at_authoritative,
@@ -486,6 +485,12 @@ class _Context:
         looks = (look for look in self.looks.get(want.owner, ()) if look.kind is Kind.UNDELEGATED and look.rtype == want.rtype)
         return next((look for look in looks if shows(look, want)), None)
 
+    def _served(self, want: Record) -> str:
+        """By whom the zone that a name is delegated to is served, as the end of a sentence."""
+        looks = (look for look in self.looks.get(want.owner, ()) if look.kind is Kind.AUTHORITATIVE and look.rtype == want.rtype)
+        servers = dict.fromkeys(look.server for look in looks if look.outcome is not Outcome.REFERRAL)
+        return f", at {', '.join(servers)}" if servers else ""
+
     def _answered(self, want: Record, records: set[Record]) -> Verdict:
         """What it means that something else was answered, or something else as well."""
         if records & self.former and want not in records:
@@ -510,9 +515,12 @@ class _Context:
 
     def _finding(self, want: Record, owner: str, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
         astray = self._astray(want) if verdict is Verdict.WRONG_ZONE else None
-        sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere, astray)
+        served = self._served(want) if verdict is Verdict.DELEGATED else ""
+        sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere, astray, served)
         if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
             holds = self.patient and look.outcome not in _USELESS
+        elif verdict is Verdict.ABSENT and look.kind is Kind.RESOLVER and look.ttl is None:
+            holds = self.patient
         else:
             holds = verdict is not Verdict.VISIBLE and not (verdict is Verdict.DELEGATED and elsewhere)
         wait = float(look.ttl) if look.kind is Kind.RESOLVER and holds and look.ttl is not None else None
@@ -558,8 +566,13 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
 }
 
 
-def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool, astray: Seen | None) -> tuple[str, str]:
-    """The sentence and the next step for a verdict; `owner` is the wanted record's as text, `astray` where it is in a wrong zone."""
+def _words(
+    want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool, astray: Seen | None, served: str
+) -> tuple[str, str]:
+    """The sentence and the next step for a verdict.
+
+    `owner` is the wanted record's as text, `astray` where it is in a wrong zone, `served` by whom its own zone is served.
+    """
     server = look.label
     if verdict is Verdict.VISIBLE:
         return f"{server} shows {owner}", ""
@@ -571,6 +584,8 @@ def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, e
     shown = ", ".join(f"{record.rtype} {record.rdata}" for record in look.records[:_SHOWN])
     shown += f" and {len(look.records) - _SHOWN} more" if len(look.records) > _SHOWN else ""
     match verdict:
+        case Verdict.ABSENT if resolver and look.ttl is None:
+            return f"{server} denies {owner} without saying for how long, as filters do and caches do not", "Ask who runs it why."
         case Verdict.ABSENT if resolver:
             return f"{server} still remembers that there is no {owner}{until}", "Wait until it forgets."
         case Verdict.ABSENT if elsewhere:
@@ -600,7 +615,7 @@ def _words(want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, e
             )
         case Verdict.DELEGATED:  # harmless once the servers of the cut, which are asked as well, show the record
             cut = text(look.cut) if look.cut is not None else owner
-            return f"{server} has delegated {cut} to other name servers", f"Add the record where {cut} is served."
+            return f"{server} has delegated {cut} to other name servers", f"Add the record to the zone {cut}{served}."
     if any(record.rtype == "CNAME" and want.rtype == "CNAME" and record.target == doubled(want.target, apex) for record in look.records):
         return (
             f"{server} answers {shown} for {owner}: the zone's name was added to the target",

@@ -57,6 +57,9 @@ ZONES = 50
 COMMENT = "wixsend: Wix sending domain"
 """The ownership mark on what we write. Seen in the dashboard, not in DNS."""
 
+_MOST = 1_000_000
+"""Records of a zone: pages that bring one new record each, towards a total without end, would be read for ever."""
+
 _AUTOMATIC = 1
 _MIN_TTL, _MAX_TTL = 60, 86400
 _BLOCK = 300.0
@@ -231,6 +234,8 @@ async def _pages(what: str, ask: Callable[[int], Awaitable[AsyncAPIResponse[Any]
     page, expected = 1, None
     while len(found) != expected:
         rows, total = await _page(ask(page))
+        if total > _MOST:
+            raise Unavailable(f"Cloudflare counts {total} rows in {what}, more than there can be")
         before = len(found)
         found |= {str(row.get("id")): row for row in rows}
         if expected not in (None, total) or not before + len(rows) == len(found) <= total:

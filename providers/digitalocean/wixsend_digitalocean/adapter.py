@@ -34,6 +34,7 @@ from wixsend_digitalocean.rows import record_of, row_for
 __all__ = ["ERRORS", "DigitalOcean"]
 
 _PAGE = 200
+_MOST = 100_000
 _TOKENS = "cloud.digitalocean.com/account/api/tokens"
 
 
@@ -105,6 +106,8 @@ class DigitalOcean:
             page = await self._ask("GET", f"/domains/{zone.ref}/records", params={"per_page": _PAGE, "page": len(rows) // _PAGE + 1})
             rows += page["domain_records"]
             total = page["meta"]["total"]
+            if total > _MOST:
+                raise ValueError(f"{total} records were announced, more than any zone has")
             if len(rows) != total and len(page["domain_records"]) != _PAGE:
                 raise ValueError(f"{total} records were announced, and a page holds {len(page['domain_records'])}")
         records = [record_of(row, zone.apex) for row in rows if row["type"] != "SOA"]
