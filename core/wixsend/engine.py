@@ -184,12 +184,11 @@ class Engine:
         What has ended stays so: only a person begins it anew.
         """
         with self._taken() as entry:
-            while entry.case.stage in stages:
+            while True:
                 decision = self._decided(entry)
-                if decision.effect in (Effect.REST, Effect.WAIT):
-                    break
+                if entry.case.stage not in stages or decision.effect in (Effect.REST, Effect.WAIT):
+                    return entry
                 entry = await self._done(decision.effect, entry, approve)
-            return entry
 
     async def prove(self, records: Sequence[Record], case: Case | None = None, waited: float = 0.0) -> Proof:
         """The proof in DNS alone, of these records; the case, if there is one, knows where they were written and what they replaced."""
