@@ -109,10 +109,10 @@ def job(reach: Reach, domain: str) -> None:
 def bare_http(reach: Reach, heard: Heard) -> None:
     """The same requests, one client for each service."""
     services = dict.fromkeys(service for service, _request, _status in heard.requests)
-    clients = {service: httpx.Client(base_url=reach.urls[service], trust_env=False, verify=False) for service in services}
+    clients = {service: httpx.Client(trust_env=False, verify=False) for service in services}
     for service, request, status in heard.requests:
         headers = {name: value for name, value in request.headers.items() if name not in ("host", "content-length")}
-        url = httpx.URL(path=request.path, params=request.query)
+        url = httpx.URL(reach.urls[service]).copy_with(path=request.path, params=request.query)
         answer = clients[service].request(request.method, url, headers=headers, content=request.body)
         assert answer.status_code == status, answer.text
     for client in clients.values():
