@@ -49,7 +49,7 @@ type Wixsend = Callable[..., Ended]
 def environ(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     return {
         **sandbox.environment(),
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "HOME": str(tmp_path),
         "WIXSEND_STATE": str(tmp_path / "state"),
         "WIXSEND_TIMES_LOOK_LEAST": "0.1",
