@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -155,7 +155,7 @@ _APP_MAY = "Give the app the permission {permission}, and let the site's owner a
 class Wix:
     """Asks Wix for one site. Use as an asynchronous context manager, or `close` it. `calls` counts HTTP requests.
 
-    `now` is the clock of app tokens, in seconds. Every method raises `WixCredentialsRejected`, `WixPermissionMissing`,
+    `rates` are kept to; `now` is the clock of app tokens, in seconds. Every method raises `WixCredentialsRejected`, `WixPermissionMissing`,
     `WixRateLimited`, `WixUnavailable`, and `WixError` for any other refusal. No secret is in any message.
     """
 
@@ -164,6 +164,7 @@ class Wix:
         auth: WixApiKey | WixApp,
         base_url: str = BASE_URL,
         *,
+        rates: Sequence[Rate] = (RATE,),
         now: Callable[[], float] = time.time,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
@@ -171,7 +172,7 @@ class Wix:
         proxy: str | None = None,
     ) -> None:
         self._now = now
-        self._wire = HttpWire(base_url, (RATE,), timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
+        self._wire = HttpWire(base_url, rates, timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
         self._ask_as(auth)
 
