@@ -201,7 +201,7 @@ class CloudflareProvider:
                 f"Cloudflare removed what somebody had changed a moment before: {'; '.join(map(str, changed))}",
                 "If it is still wanted, add it again in the dashboard.",
             )
-        return Receipt(come)
+        return Receipt(come, removed=removes)
 
     async def close(self) -> None:
         await self._client.close()
