@@ -63,6 +63,7 @@ _MOST = 1_000_000
 _AUTOMATIC = 1
 _MIN_TTL, _MAX_TTL = 60, 86400
 _BLOCK = 300.0
+_NOTES = ("comment", "tags")
 _PROXIABLE = frozenset({"A", "AAAA", "CNAME"})
 
 _TOKENS = "https://dash.cloudflare.com/profile/api-tokens"
@@ -279,7 +280,8 @@ def _record(row: Mapping[str, Any]) -> Record:
     try:
         masked = row.get("proxied") is True or (row.get("settings") or {}).get("flatten_cname") is True
         ttl = int(row["ttl"])
-        return Record(absolute(row["name"]), row["type"], from_row(row), None if ttl == _AUTOMATIC else ttl, masked, str(row["id"]))
+        notes = {name: row[name] for name in _NOTES if row.get(name)}
+        return Record(absolute(row["name"]), row["type"], from_row(row), None if ttl == _AUTOMATIC else ttl, masked, str(row["id"]), notes)
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise Unavailable(f"Cloudflare described a record in an unknown way ({type(wrong).__name__}: {wrong})") from wrong
 
@@ -294,9 +296,7 @@ def _post(record: Record) -> Any:
     post = {"name": text(record.owner), "type": record.rtype, "ttl": ttl, **fields}
     if record.rtype in _PROXIABLE:
         post["proxied"] = record.masked
-    if record.rtype == "CNAME" and not record.masked:
-        post["comment"] = COMMENT
-    return post
+    return post | ({"comment": COMMENT} if record.notes is None else dict(record.notes))
 
 
 def _id(record: Record) -> str:
