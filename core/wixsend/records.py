@@ -76,8 +76,8 @@ class Record:
     `owner` is absolute. `rtype` is upper case (vendors' own types such as `URL` keep their name). `rdata` is in presentation
     form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host
     choose. `masked`: stored, but the world is shown something else (a proxied or flattened CNAME). `ref` is the vendor's id or
-    whole row, handed back verbatim while it is there. `notes` are what the host keeps beside it for people (a comment, tags), as
-    JSON has it, `None` where the adapter reads none: handed back when a record that went is put back, when its `ref` means nothing.
+    whole row, handed back verbatim while it is there. `notes` are what the host keeps beside it (a comment, tags, a setting), as JSON
+    has it, `None` where the adapter reads none: handed back when a record that went is put back, when its `ref` means nothing.
 
     Two records are equal when owner, type and rdata are, case and final dots of names aside; nothing else takes part.
     """

@@ -323,7 +323,7 @@ async def test_undo_puts_back_what_was_replaced(fake: FakeCloudflare, server: Se
     before = [
         _record("em1.mail", "A", "192.0.2.7", masked=True),
         _record("s1._domainkey.mail", "TXT", r'"k=rsa; \"p\""', 600, ref=noted),
-        _record("s2._domainkey.mail", "CNAME", "old.example.net."),
+        _record("s2._domainkey.mail", "CNAME", "old.example.net.", ref={"settings": {"flatten_cname": True}}),
     ]
     fake.add_zone("example.com", before, plan="pro")
     world = Counter(fake.published("example.com"))
@@ -340,6 +340,7 @@ async def test_undo_puts_back_what_was_replaced(fake: FakeCloudflare, server: Se
     assert [(row["comment"], row["tags"]) for row in fake.raw("example.com")["records"] if row["comment"] or row["tags"]] == [
         (noted["comment"], noted["tags"])
     ], "what is put back has the notes that it had, and not ours"
+    assert [row["name"] for row in fake.raw("example.com")["records"] if row["settings"]] == ["s2._domainkey.mail.example.com"]
 
 
 _ALL_TYPES = (
