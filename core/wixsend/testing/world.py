@@ -373,7 +373,7 @@ class _Outside:
         self._run = run
         self._reach = reach = run.reach()
         self.plugins = run.plugins or reach.plugins()
-        self.wix = Wix(reach.wix, reach.urls["wix"], rates=(), now=run.clock.now, timeout=run.timeout)
+        self.wix = Wix(reach.wix, reach.urls["wix"], now=run.clock.now, timeout=run.timeout)
         self.dns = Dns(replace(reach.dns, **run.settings), now=run.clock.now)
         self.now = run.clock.now
         self.sleep = run.clock.sleep
