@@ -117,7 +117,7 @@ async def check(session: Session, terminal: Terminal, file: str) -> int:
     if not terminal.json:
         terminal.show(tally.faults_blocks(listed.source, listed.sheet))
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)))
     if terminal.json:
         terminal.result(tally.forecast_json(listed.source, listed.sheet, forecast, time.time()))
     else:
@@ -188,7 +188,7 @@ async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, li
     if not terminal.interactive:
         raise Refused("nothing was begun: there is no terminal to ask on, and no --yes", "See wixsend bulk check; then run it with --yes.")
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)))
     terminal.tell(*tally.forecast_blocks(forecast, time.time()))
     if not terminal.confirm(question):
         raise Refused("nobody agreed; nothing was begun", "Run the command again, or with --yes.")
@@ -198,7 +198,7 @@ async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) 
     """Drive the run, show it, and say how it ended."""
     runs, journal = Runs(session.journal), session.journal
     session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
-    with Board(terminal, runs, run, session.plugins, session.calls) as board:
+    with Board(terminal, runs, run, session) as board:
         hops = Hops(run, session, journal, _common(session), _log(session), board.watch)
         async with _refreshed(board):
             await Driver(run, hops, session, journal).drive(wait=wait)

@@ -7,9 +7,10 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from wixsend.errors import QuotaError
 from wixsend.flow import Stage
 from wixsend.forecast import calls_for, seconds_for
 from wixsend.layout import Block, Styled, Table, span, stamp
@@ -20,7 +21,8 @@ from wixsend.terminal import Terminal
 
 if TYPE_CHECKING:
     from wixsend.engine import Update
-    from wixsend.plugins import Plugins
+    from wixsend.quota import Quota
+    from wixsend.session import Session
 
 __all__ = ["Board"]
 
@@ -34,12 +36,11 @@ _FAILURES = 5
 class Board:
     """Follows a run; `watch` is what its hops tell. `refresh` looks into the journal, and says in how many seconds to look again."""
 
-    def __init__(self, terminal: Terminal, runs: Runs, run: Run, plugins: "Plugins", calls: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, terminal: Terminal, runs: Runs, run: Run, session: "Session") -> None:
         self._terminal = terminal
         self._runs = runs
         self._run = run
-        self._plugins = plugins
-        self._calls = calls
+        self._session = session
         self._groups: list[Group] = []
         self._sums = Tally()
         self._last: dict[int, tuple[Stage, str]] = {}
@@ -115,20 +116,23 @@ class Board:
 
         blocks: list[Block] = [Styled(self._line(), "head")]
         blocks += [Styled(f"  {number:>7,} {stage.value}") for stage, number in self._sums.stages.items()]
-        calls = self._calls()
+        calls, budgets = self._session.calls(), self._session.budgets()
         if calls:
-            blocks += [
-                Styled(""),
-                Table(("credential", "calls", "left to write", "quota takes"), [self._account(who, calls) for who in calls]),
-            ]
+            rows = [self._account(who, calls[who], budgets.get(who)) for who in calls]
+            blocks += [Styled(""), Table(("credential", "calls", "left to write", "quota takes", "next call"), rows)]
         blocks += [Styled(f"  failed: {failure}", "bad") for failure in self._failures]
         return Text.from_ansi(self._terminal.rendered(blocks, sys.stderr).rstrip("\n"))
 
-    def _account(self, who: str, calls: Mapping[str, int]) -> tuple[str, str, str, str]:
-        """A credential, how often it was used, and what it still has to do."""
+    def _account(self, who: str, calls: int, quota: "Quota | None") -> tuple[str, str, str, str, str]:
+        """A credential, how often it was used, what it still has to do, and when it may call if somebody waits for that."""
         left = [group for group in self._groups if group.account == who and group.stage in AT_HOST]
         domains = sum(group.count for group in left)
-        if not left:
-            return who, f"{calls[who]:,}", "", ""
-        plugin = self._plugins.get(left[0].host)
-        return who, f"{calls[who]:,}", f"{domains:,}", span(seconds_for(domains * calls_for(plugin), plugin.quota))
+        waits = quota.waits if quota is not None else None
+        next_call = f"in {span(waits)}" if waits is not None else ""
+        if not left or quota is None:
+            return who, f"{calls:,}", "", "", next_call
+        takes = ""
+        with suppress(QuotaError):  # whoever calls hears of it
+            needed = domains * calls_for(self._session.plugins.get(left[0].host))
+            takes = span(seconds_for(needed, quota.rates, quota.use_blocking()))
+        return who, f"{calls:,}", f"{domains:,}", takes, next_call

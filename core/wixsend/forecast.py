@@ -6,7 +6,7 @@ as the run itself would find it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import batched
@@ -17,11 +17,12 @@ from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
 from wixsend.plugins import Plugins
 from wixsend.provider import ProviderPlugin, Rate
+from wixsend.quota import Quota, Use, kept
 from wixsend.records import Granularity
 from wixsend.sending import WixStatus
 from wixsend.wix import RATE
 
-__all__ = ["SETTLING", "WIX_CALLS", "Forecast", "Load", "Outlook", "Prospect", "Wanted", "calls_for", "loads", "look_ahead", "seconds_for"]
+__all__ = ["SETTLING", "WIX_CALLS", "Forecast", "Load", "Outlook", "Prospect", "Wanted", "calls_for", "look_ahead", "seconds_for"]
 
 WIX_CALLS = 3
 """For one domain: the question, authenticate, and the question that confirms it."""
@@ -31,6 +32,8 @@ _HOST_CALLS = {Granularity.RECORD: 2, Granularity.RRSET: 3, Granularity.ZONE: 3}
 
 _AT_ONCE = 1000
 """Domains that a task is made for at one time."""
+
+_UNUSED = Use()
 
 SETTLING = 3600.0
 """Seconds that Wix itself advises to wait for DNS (facts: wix-api.md); usually it takes minutes."""
@@ -73,7 +76,7 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one credential will be used for: `seconds` are what its quota makes of that many calls."""
+    """What one budget will be used for: `seconds` are what is left of its quota makes of that many calls."""
 
     who: str
     domains: int
@@ -83,7 +86,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is to be expected of a list. `seconds` are what the slowest credential's quota takes: the earliest end."""
+    """What is to be expected of a list. `seconds` are what the slowest budget takes: the earliest end."""
 
     prospects: tuple[Prospect, ...]
     loads: tuple[Load, ...]
@@ -103,9 +106,14 @@ class Forecast:
 
 
 async def look_ahead(
-    wanted: Sequence[Wanted], worlds: Worlds, plugins: Plugins, tell: Callable[[int], None] = lambda _done: None
+    wanted: Sequence[Wanted],
+    worlds: Worlds,
+    plugins: Plugins,
+    budgets: Callable[[], Mapping[str, Quota]],
+    tell: Callable[[int], None] = lambda _done: None,
 ) -> Forecast:
-    """The forecast for a list. `tell` is told how many domains have been looked at."""
+    """The forecast for a list. `budgets` are those of the accounts that were opened, by their names; `tell` is told how many domains have
+    been looked at."""
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
@@ -118,7 +126,7 @@ async def look_ahead(
         return prospect
 
     prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*(one(want) for want in some))]
-    return Forecast(tuple(prospects), loads(prospects, plugins))
+    return Forecast(tuple(prospects), await _loads(prospects, worlds, plugins, budgets()))
 
 
 async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
@@ -144,14 +152,34 @@ async def _placed(want: Wanted, outside: Outside) -> Prospect:
     return Prospect(want, Outlook.READY, **placed)
 
 
-def loads(prospects: Iterable[Prospect], plugins: Plugins) -> tuple[Load, ...]:
-    """What each credential will be used for, the slowest first."""
+async def _loads(prospects: Iterable[Prospect], worlds: Worlds, plugins: Plugins, budgets: Mapping[str, Quota]) -> tuple[Load, ...]:
+    """What each budget will be used for, the slowest first."""
     ready = [prospect for prospect in prospects if prospect.outlook is Outlook.READY]
-    hosts = Counter((prospect.host, prospect.account) for prospect in ready)
-    sites = Counter(prospect.wanted.wix for prospect in ready)
-    found = [_host_load(plugins.get(host), account, count) for (host, account), count in hosts.items()]
-    found += [_load(f"Wix {profile}".rstrip(), count, WIX_CALLS, (RATE,)) for profile, count in sites.items()]
+    shared: dict[object, list[tuple[str, str, int]]] = {}
+    for (host, account), domains in Counter((prospect.host, prospect.account) for prospect in ready).items():
+        shared.setdefault(budgets[account].identity, []).append((host, account, domains))
+    found = [await _host_load(plugins.get(together[0][0]), together, budgets) for together in shared.values()]
+    sites = Counter((prospect.wanted.wix, prospect.wanted.site) for prospect in ready)
+    for profile in {profile for profile, _site in sites}:
+        found.append(await _wix_load(profile, {site: domains for (asked, site), domains in sites.items() if asked == profile}, worlds))
     return tuple(sorted(found, key=lambda load: -load.seconds))
+
+
+async def _host_load(plugin: ProviderPlugin, together: Sequence[tuple[str, str, int]], budgets: Mapping[str, Quota]) -> Load:
+    """Of accounts at one host whose calls are counted together."""
+    domains = sum(count for _host, _account, count in together)
+    quota, calls = budgets[together[0][1]], domains * calls_for(plugin)
+    names = ", ".join(account for _host, account, _count in together)
+    return Load(f"{plugin.label} ({names})", domains, calls, seconds_for(calls, quota.rates, await quota.use()))
+
+
+async def _wix_load(profile: str, sites: Mapping[str, int], worlds: Worlds) -> Load:
+    """Of the sites of a profile, each of which has a budget of its own: the one with the most domains takes longest."""
+    site = max(sites, key=lambda site: sites[site])
+    quota = worlds.at(profile, site).wix.quota
+    rates, use = (quota.rates, await quota.use()) if quota is not None else (kept((RATE,)), Use())
+    domains = sum(sites.values())
+    return Load(f"Wix {profile}".rstrip(), domains, domains * WIX_CALLS, seconds_for(sites[site] * WIX_CALLS, rates, use))
 
 
 def calls_for(plugin: ProviderPlugin) -> int:
@@ -159,18 +187,16 @@ def calls_for(plugin: ProviderPlugin) -> int:
     return _HOST_CALLS[plugin.granularity]
 
 
-def _host_load(plugin: ProviderPlugin, account: str, domains: int) -> Load:
-    return _load(f"{plugin.label} ({account})", domains, calls_for(plugin), plugin.quota)
-
-
-def _load(who: str, domains: int, calls: int, rates: Sequence[Rate]) -> Load:
-    return Load(who, domains, domains * calls, seconds_for(domains * calls, rates))
-
-
-def seconds_for(calls: int, rates: Sequence[Rate]) -> float:
-    """How many seconds pass until the last of so many calls may be made, when all rates hold at once and none was used before."""
-    if not rates or calls <= 0:
+def seconds_for(calls: int, rates: Sequence[Rate], use: Use = _UNUSED) -> float:
+    """How many seconds pass until the last of so many calls may be made, when all rates hold at once and `use` was made of them."""
+    if calls <= 0:
         return 0.0
-    *shorter, longest = sorted(rates, key=lambda rate: rate.seconds)
+    if not rates:
+        return use.shut
+    longest = max(rates, key=lambda rate: rate.seconds)
     full = (calls - 1) // longest.calls
-    return full * longest.seconds + seconds_for(calls - full * longest.calls, shorter)
+    made, at = list(use.spent), use.shut
+    for _ in range(calls - full * longest.calls):
+        at = max([at, *(made[-rate.calls] + rate.seconds for rate in rates if len(made) >= rate.calls)])
+        made.append(at)
+    return at + full * longest.seconds

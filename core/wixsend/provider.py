@@ -86,7 +86,7 @@ class Wire(Protocol):
     """The core's side of every HTTP request that a plugin's SDK makes.
 
     Call `before` (or await `before_async`) once for each HTTP request, inside the SDK's own session, so that pages and the SDK's
-    own retries are seen too: it waits for the quota, counts the call, and raises `Unavailable` for a URL whose origin is
+    own retries are seen too: it counts the call, waits until the quota allows it, and raises `Unavailable` for a URL whose origin is
     not that of `base_url`. `client` and `async_client` are httpx clients that do so already, with the time-outs set, no
     redirects followed, nothing read from the environment, and bodies over 10 MB refused.
     """

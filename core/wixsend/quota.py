@@ -305,6 +305,10 @@ class Quota:
         """What is used of the budget, by whomever."""
         return await asyncio.wrap_future(self._quotas.submit(self._use))
 
+    def use_blocking(self) -> Use:
+        """`use`, for a thread that nobody minds to be held."""
+        return self._quotas.submit(self._use).result()
+
     @property
     def identity(self) -> tuple[str, bytes]:
         """The same for everything that counts together."""

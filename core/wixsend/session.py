@@ -218,6 +218,10 @@ class Session:
         secret = [account.credentials.get(each.name, "") for each in plugin.credentials if each.secret]
         return self.quotas.quota(plugin.name, rates, secret=(account.base_url, *secret))
 
+    def budgets(self) -> dict[str, "Quota"]:
+        """What the calls of each opened account are counted in, by its name; one for several where they are counted together."""
+        return {name: wire.quota for name, wire in self._wires.items()}
+
     @cached_property
     def _wires(self) -> dict[str, Any]:
         return {}
@@ -228,8 +232,19 @@ class Session:
         plugin = self.plugins.get(account.plugin_name)
         if account.base_url != plugin.base_url:
             self.notify(f"{plugin.label} (account {account.name}) is spoken to at {account.base_url}")
+        self._say_what_may_be_shared(plugin, account.name)
         wire = self._wires[account.name] = HttpWire(account.base_url, self.quota(plugin, account), **self._http)
         return wire
+
+    def _say_what_may_be_shared(self, plugin: ProviderPlugin, account: str) -> None:
+        """Told with the second account at a host that counts by more than the credentials, where nobody says which belong together."""
+        tables = self.config.settings.accounts
+        others = [name for name in self._wires if name in self._accounts.names(plugin) and not (name in tables and tables[name].quota)]
+        if plugin.counts_by and len(others) == 1 and not (account in tables and tables[account].quota):
+            self.notify(
+                f"{plugin.label} counts calls by {plugin.counts_by}. Give accounts that belong together the same `quota` in wixsend.toml "
+                f"({others[0]}, {account}); each is taken to stand alone."
+            )
 
     # -- DNS, journal, time --------------------------------------------------------------------------------------------
 

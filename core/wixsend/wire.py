@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cached_property, partial
 from ipaddress import ip_address
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 import certifi
@@ -18,7 +18,9 @@ import httpcore
 import httpx
 
 from wixsend.errors import ConfigError, Unavailable
-from wixsend.quota import Quota
+
+if TYPE_CHECKING:
+    from wixsend.quota import Quota
 
 __all__ = ["MAX_BODY", "QUOTA", "HttpWire", "verification"]
 
@@ -43,7 +45,7 @@ class HttpWire:
     def __init__(
         self,
         base_url: str,
-        quota: Quota | None = None,
+        quota: "Quota | None" = None,
         *,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
@@ -73,14 +75,14 @@ class HttpWire:
         """`before`, for asynchronous SDKs."""
         await self.admit_async(url, self.quota)
 
-    def admit(self, url: str, quota: Quota | None) -> Callable[[], None]:
+    def admit(self, url: str, quota: "Quota | None") -> Callable[[], None]:
         """`before`, for this quota; what comes is called when the request was made."""
         self._keep_to_origin(url)
         made = partial(quota.made, quota.take_blocking()) if quota is not None else _uncounted
         self.calls += 1
         return made
 
-    async def admit_async(self, url: str, quota: Quota | None) -> Callable[[], None]:
+    async def admit_async(self, url: str, quota: "Quota | None") -> Callable[[], None]:
         """`before_async`, for this quota; what comes is called when the request was made."""
         self._keep_to_origin(url)
         made = partial(quota.made, await quota.take()) if quota is not None else _uncounted

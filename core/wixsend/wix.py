@@ -13,7 +13,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -34,10 +34,12 @@ from wixsend.errors import (
 )
 from wixsend.names import PUBLIC_MAILBOX_DOMAINS, SendingDomain
 from wixsend.provider import Rate
-from wixsend.quota import Quota
 from wixsend.redact import Redactor
 from wixsend.sending import WixDomain, wix_domain
 from wixsend.wire import QUOTA, HttpWire
+
+if TYPE_CHECKING:
+    from wixsend.quota import Quota
 
 __all__ = ["BASE_URL", "RATE", "Wix", "WixApiKey", "WixApp"]
 
@@ -165,7 +167,7 @@ class Wix:
         auth: WixApiKey | WixApp,
         base_url: str = BASE_URL,
         *,
-        quota: Quota | None = None,
+        quota: "Quota | None" = None,
         now: Callable[[], float] = time.time,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
@@ -177,13 +179,13 @@ class Wix:
         self._client = self._wire.async_client()
         self._ask_as(auth, quota)
 
-    def beside(self, auth: WixApiKey | WixApp, quota: Quota | None = None) -> "Wix":
+    def beside(self, auth: WixApiKey | WixApp, quota: "Quota | None" = None) -> "Wix":
         """Wix, asked for another site, with that one's quota: over the same connections. It is closed with this one."""
         other = copy(self)
         other._ask_as(auth, quota)
         return other
 
-    def _ask_as(self, auth: WixApiKey | WixApp, quota: Quota | None) -> None:
+    def _ask_as(self, auth: WixApiKey | WixApp, quota: "Quota | None") -> None:
         self._auth = auth
         self._quota = quota
         self._redactor = Redactor()
@@ -210,6 +212,11 @@ class Wix:
     def calls(self) -> int:
         """HTTP requests so far."""
         return self._wire.calls
+
+    @property
+    def quota(self) -> "Quota | None":
+        """What the calls for this site are counted in."""
+        return self._quota
 
     async def query(self, domain: SendingDomain) -> WixDomain:
         """The sending domain of that name on this site.

@@ -35,7 +35,7 @@ PLUGIN = ProviderPlugin(
     # Going over it blocks the dashboard too, for five minutes: a sixth is left to it.
     quota=(Rate(1200, 300.0),),
     reserve=1 / 6,
-    counts_by="the user: all tokens of a user share it, and the dashboard",
+    counts_by="user: all tokens of a user and the dashboard share it",
     limits=Limits(min_ttl=60, max_ttl=86400),
     settle=5.0,
     permissions="Zone - Zone - Read and Zone - DNS - Edit, on the zones to change (the template 'Edit zone DNS' has only the second)",
