@@ -6,23 +6,42 @@ as the run itself would find it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import batched
 
 from wixsend.bulk import IN_FLIGHT, Worlds
+from wixsend.engine import Preview
 from wixsend.errors import Refused, WixsendError
+from wixsend.flow import Stage
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
 from wixsend.plugins import Plugins
 from wixsend.provider import ProviderPlugin, Rate
-from wixsend.quota import Quota, Use, kept
+from wixsend.quota import Budget, Use, kept
 from wixsend.records import Granularity
+from wixsend.runs import AT_HOST, Group, Left
 from wixsend.sending import WixStatus
+from wixsend.survey import objected
 from wixsend.wix import RATE
 
-__all__ = ["SETTLING", "WIX_CALLS", "Forecast", "Load", "Outlook", "Prospect", "Wanted", "calls_for", "look_ahead", "seconds_for"]
+__all__ = [
+    "SETTLING",
+    "WIX_CALLS",
+    "Budgets",
+    "Forecast",
+    "Load",
+    "Look",
+    "Outlook",
+    "Prospect",
+    "Wanted",
+    "calls_for",
+    "loads",
+    "loads_left",
+    "look_ahead",
+    "seconds_for",
+]
 
 WIX_CALLS = 3
 """For one domain: the question, authenticate, and the question that confirms it."""
@@ -34,6 +53,7 @@ _AT_ONCE = 1000
 """Domains that a task is made for at one time."""
 
 _UNUSED = Use()
+_WIX = Budget("wix", kept((RATE,)))
 
 SETTLING = 3600.0
 """Seconds that Wix itself advises to wait for DNS (facts: wix-api.md); usually it takes minutes."""
@@ -59,6 +79,7 @@ class Wanted:
     wix: str = ""
     provider: str = ""
     account: str = ""
+    dmarc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,33 +126,42 @@ class Forecast:
         return [prospect for prospect in self.prospects if prospect.outlook in outlooks]
 
 
+type Look = Callable[[Wanted, Outside], Awaitable[Preview]]
+"""Reads the zone of one domain, and makes its plan."""
+
+
 async def look_ahead(
     wanted: Sequence[Wanted],
     worlds: Worlds,
     plugins: Plugins,
-    budgets: Callable[[], Mapping[str, Quota]],
+    budgets: Callable[[], Awaitable[Mapping[str, Budget]]],
     tell: Callable[[int], None] = lambda _done: None,
+    look: Look | None = None,
 ) -> Forecast:
-    """The forecast for a list. `budgets` are those of the accounts that were opened, by their names; `tell` is told how many domains have
-    been looked at."""
+    """The forecast for a list. `tell` is told how many domains have been looked at; with `look`, each zone is read, and judged.
+
+    `budgets` are, in the end, those of the accounts that were opened.
+    """
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
     async def one(want: Wanted) -> Prospect:
         nonlocal done
         async with room:
-            prospect = await _prospect(want, worlds)
+            prospect = await _prospect(want, worlds, look)
         done += 1
         tell(done)
         return prospect
 
     prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*(one(want) for want in some))]
-    return Forecast(tuple(prospects), await _loads(prospects, worlds, plugins, budgets()))
+    return Forecast(tuple(prospects), loads(prospects, plugins, await budgets()))
 
 
-async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
+async def _prospect(want: Wanted, worlds: Worlds, look: Look | None) -> Prospect:
     try:
         outside = worlds.at(want.wix, want.site)
+        if look is not None:
+            return await _judged(want, outside, look)
         if (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
             return Prospect(want, Outlook.DONE)
         return await _placed(want, outside)
@@ -140,7 +170,23 @@ async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
 
 
 async def _placed(want: Wanted, outside: Outside) -> Prospect:
-    located: Located = await Locator(outside, want.provider, want.account).locate(want.domain.name)
+    return _outlook(want, await Locator(outside, want.provider, want.account).locate(want.domain.name))
+
+
+async def _judged(want: Wanted, outside: Outside, look: Look) -> Prospect:
+    preview = await look(want, outside)
+    if preview.wix.status is WixStatus.AUTHENTICATED:
+        return Prospect(want, Outlook.DONE)
+    if preview.located is None:
+        return await _placed(want, outside)
+    found = _outlook(want, preview.located)
+    if found.outlook is not Outlook.READY or not preview.objections:
+        return found
+    refused = objected(preview.objections)
+    return replace(found, outlook=Outlook.STUCK, code=refused.code, why=refused.happened, next_step=refused.next_step)
+
+
+def _outlook(want: Wanted, located: Located) -> Prospect:
     if located.provider == "wix":
         return Prospect(want, Outlook.FOLLOWED, why=located.why)
     if located.account is None:
@@ -152,39 +198,58 @@ async def _placed(want: Wanted, outside: Outside) -> Prospect:
     return Prospect(want, Outlook.READY, **placed)
 
 
-async def _loads(prospects: Iterable[Prospect], worlds: Worlds, plugins: Plugins, budgets: Mapping[str, Quota]) -> tuple[Load, ...]:
+type Budgets = Mapping[str, Budget]
+"""By the account's name, and `wix` or `wix PROFILE`; of an account that is not there nothing is taken to be used."""
+
+
+def loads_left(groups: Iterable[Group], left: Left, plugins: Plugins, budgets: Budgets) -> list[Load]:
+    """What each budget will still be used for, as far as is known; nothing for Wix once all that is left has to wait."""
+    at_hosts = Counter[tuple[str, str]]()
+    for group in groups:
+        if group.stage in AT_HOST and group.host:
+            at_hosts[group.host, group.account] += group.count
+    found = _host_loads(at_hosts, plugins, budgets)
+    if found or any(group.stage is Stage.ASKING for group in groups):
+        found.append(_load("Wix (the site with most domains)", left.at_one_site, left.at_one_site, WIX_CALLS, _WIX))
+    return found
+
+
+def loads(prospects: Iterable[Prospect], plugins: Plugins, budgets: Budgets) -> tuple[Load, ...]:
     """What each budget will be used for, the slowest first."""
     ready = [prospect for prospect in prospects if prospect.outlook is Outlook.READY]
-    shared: dict[object, list[tuple[str, str, int]]] = {}
-    for (host, account), domains in Counter((prospect.host, prospect.account) for prospect in ready).items():
-        shared.setdefault(budgets[account].identity, []).append((host, account, domains))
-    found = [await _host_load(plugins.get(together[0][0]), together, budgets) for together in shared.values()]
+    found = _host_loads(Counter((prospect.host, prospect.account) for prospect in ready), plugins, budgets)
     sites = Counter((prospect.wanted.wix, prospect.wanted.site) for prospect in ready)
-    for profile in {profile for profile, _site in sites}:
-        found.append(await _wix_load(profile, {site: domains for (asked, site), domains in sites.items() if asked == profile}, worlds))
+    for profile in dict.fromkeys(profile for profile, _site in sites):
+        counts = [count for (other, _site), count in sites.items() if other == profile]
+        # Wix counts by site: those of a profile do not wait for each other.
+        budget = budgets.get(f"wix {profile}".rstrip(), _WIX)
+        found.append(_load(f"Wix {profile}".rstrip(), sum(counts), max(counts), WIX_CALLS, budget))
     return tuple(sorted(found, key=lambda load: -load.seconds))
 
 
-async def _host_load(plugin: ProviderPlugin, together: Sequence[tuple[str, str, int]], budgets: Mapping[str, Quota]) -> Load:
-    """Of accounts at one host whose calls are counted together."""
-    domains = sum(count for _host, _account, count in together)
-    quota, calls = budgets[together[0][1]], domains * calls_for(plugin)
-    names = ", ".join(account for _host, account, _count in together)
-    return Load(f"{plugin.label} ({names})", domains, calls, seconds_for(calls, quota.rates, await quota.use()))
-
-
-async def _wix_load(profile: str, sites: Mapping[str, int], worlds: Worlds) -> Load:
-    """Of the sites of a profile, each of which has a budget of its own: the one with the most domains takes longest."""
-    site = max(sites, key=lambda site: sites[site])
-    quota = worlds.at(profile, site).wix.quota
-    rates, use = (quota.rates, await quota.use()) if quota is not None else (kept((RATE,)), Use())
-    domains = sum(sites.values())
-    return Load(f"Wix {profile}".rstrip(), domains, domains * WIX_CALLS, seconds_for(sites[site] * WIX_CALLS, rates, use))
+def _host_loads(counts: Mapping[tuple[str, str], int], plugins: Plugins, budgets: Budgets) -> list[Load]:
+    """Those of accounts at hosts, by how many domains each has to write; accounts whose calls are counted together are one."""
+    together: dict[object, list[str]] = {}
+    found: dict[object, tuple[ProviderPlugin, Budget, int]] = {}
+    for (host, account), count in counts.items():
+        plugin = plugins.get(host)
+        budget = budgets.get(account) or Budget((host, account), kept(plugin.quota, plugin.reserve))
+        together.setdefault(budget.identity, []).append(account)
+        found[budget.identity] = plugin, budget, count + found.get(budget.identity, (plugin, budget, 0))[2]
+    return [
+        _load(f"{plugin.label} ({', '.join(together[identity])})", domains, domains, calls_for(plugin), budget)
+        for identity, (plugin, budget, domains) in found.items()
+    ]
 
 
 def calls_for(plugin: ProviderPlugin) -> int:
     """How many calls of a host's API one domain takes, whose zone was listed."""
     return _HOST_CALLS[plugin.granularity]
+
+
+def _load(who: str, domains: int, waiting: int, calls: int, budget: Budget) -> Load:
+    """Of so many domains with so many calls each, of which no more than `waiting` wait for each other."""
+    return Load(who, domains, domains * calls, seconds_for(waiting * calls, budget.rates, budget.use))
 
 
 def seconds_for(calls: int, rates: Sequence[Rate], use: Use = _UNUSED) -> float:

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from wixsend.errors import QuotaError, RateLimited, Unavailable
 from wixsend.folder import make_private, private_folder
 from wixsend.provider import Rate
 
-__all__ = ["IN_MEMORY", "Quota", "Quotas", "Slot", "Use", "kept"]
+__all__ = ["IN_MEMORY", "Budget", "Quota", "Quotas", "Slot", "Use", "kept"]
 
 IN_MEMORY = "sqlite://"
 """The URL of a record that is this process' own, and ends with it."""
@@ -109,6 +109,17 @@ class Use:
 
     spent: tuple[float, ...] = ()
     shut: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A budget at one moment: the `rates` that are kept to, and what is used of them; `waits` is in how many seconds the next of those who
+    wait in this process may call. Those with the same `identity` are one."""
+
+    identity: object
+    rates: tuple[Rate, ...]
+    use: Use = field(default_factory=Use)
+    waits: float | None = None
 
 
 class Quotas:
@@ -305,9 +316,9 @@ class Quota:
         """What is used of the budget, by whomever."""
         return await asyncio.wrap_future(self._quotas.submit(self._use))
 
-    def use_blocking(self) -> Use:
-        """`use`, for a thread that nobody minds to be held."""
-        return self._quotas.submit(self._use).result()
+    async def budget(self) -> Budget:
+        """The budget as it is now."""
+        return Budget(self.identity, self.rates, await self.use(), self.waits)
 
     @property
     def identity(self) -> tuple[str, bytes]:

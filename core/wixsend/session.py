@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wixsend.journal import Journal
     from wixsend.locate import Outside
     from wixsend.lookup import Dns
-    from wixsend.quota import Quota, Quotas
+    from wixsend.quota import Budget, Quota, Quotas
     from wixsend.wix import Wix, WixApiKey, WixApp
 
 __all__ = ["Session", "state_folder"]
@@ -65,7 +65,8 @@ class Session:
         notify: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self.config = config
-        self.notify = notify
+        self._notify = notify
+        self._notified: set[str] = set()
         self.redactor = redactor or Redactor()
         self.plugins = Plugins()
         self._secrets = Secrets(self.redactor, environ)
@@ -98,6 +99,12 @@ class Session:
             await self.__dict__.pop("quotas").close()
         if "journal" in self.__dict__:
             self.__dict__.pop("journal").close()
+
+    def notify(self, sentence: str) -> None:
+        """Tell a person, once."""
+        if sentence not in self._notified:
+            self._notified.add(sentence)
+            self._notify(sentence)
 
     # -- Wix -----------------------------------------------------------------------------------------------------------
 
@@ -173,12 +180,14 @@ class Session:
         return self._accounts.names(plugin)
 
     async def adapter(self, account: "AnyAccount") -> "Adapter":
-        """The account, opened; the same object each time."""
+        """The account, opened; the same object each time. Raises the account's problem, where it has one."""
         from wixsend.adapters import Adapter
 
         async with self._opening:
             if account.name not in self._adapters:
                 assert isinstance(account, Account)
+                if account.problem is not None:
+                    raise type(account.problem)(account.problem.happened, account.problem.next_step)
                 plugin = self.plugins.get(account.plugin_name)
                 label = plugin.label if account.name == plugin.name else f"{plugin.label} ({account.name})"
                 adapter = self._adapters[account.name] = Adapter.open(plugin, account.credentials, self._wire(account), label)
@@ -218,9 +227,11 @@ class Session:
         secret = [account.credentials.get(each.name, "") for each in plugin.credentials if each.secret]
         return self.quotas.quota(plugin.name, rates, secret=(account.base_url, *secret))
 
-    def budgets(self) -> dict[str, "Quota"]:
-        """What the calls of each opened account are counted in, by its name; one for several where they are counted together."""
-        return {name: wire.quota for name, wire in self._wires.items()}
+    async def budgets(self) -> "dict[str, Budget]":
+        """What is left for each account that was opened, and for the own site of each Wix profile; the names are those of `calls`."""
+        quotas = {f"wix {profile}".rstrip(): wix.quota for profile, wix in self._wixes.items()}
+        quotas |= {name: wire.quota for name, wire in self._wires.items()}
+        return {name: await quota.budget() for name, quota in quotas.items() if quota is not None}
 
     @cached_property
     def _wires(self) -> dict[str, Any]:
