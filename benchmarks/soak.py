@@ -17,6 +17,7 @@ at each write before it is carried out.
 
 import argparse
 import asyncio
+import logging
 import multiprocessing
 import os
 import random
@@ -203,6 +204,7 @@ def others(domain: str) -> list[Record]:
 def serve(count: int, speed: float, seed: int, folder: Path, pipe: Connection) -> None:
     """The world: sends how to reach it, and the list of domains with their sites; then, whenever it is asked, the judgement."""
     random.seed(seed)
+    logging.disable()  # of connections that the killed leave behind
     accounts = {name: host for host in SHARES for name in names_of(host)[1:]}
     made = clients(count)
     with World(folder, delay=DELAY, accounts=accounts, clock=FastClock(speed)) as world:
@@ -244,7 +246,7 @@ def drive(reach: Reach, speed: float) -> None:
     asyncio.run(fleet(reach, speed).drive())
 
 
-def run_and_kill(reach: Reach, speed: float, seed: int, longest: float) -> tuple[int, bool]:
+def run_and_kill(reach: Reach, speed: float, seed: int, longest: float, tell: Callable[[int], None]) -> tuple[int, bool]:
     """Drive the run to its end, killing whoever drives it now and then. How often it was killed, and whether it came to its end."""
     chance, kills, until = random.Random(seed), 0, time.monotonic() + longest
     while time.monotonic() < until:
@@ -257,6 +259,7 @@ def run_and_kill(reach: Reach, speed: float, seed: int, longest: float) -> tuple
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         kills += 1
+        tell(kills)
     return kills, False
 
 
@@ -288,10 +291,18 @@ def measure(options: argparse.Namespace) -> Report:
         reach, sheet = here.recv()
         began = time.monotonic()
         take_in(reach, options.speed, sheet)
-        kills, ended = run_and_kill(reach, options.speed, options.seed, LONGEST)
-        took = time.monotonic() - began
-        here.send(True)
-        found: Judgement = here.recv()
+
+        def judged() -> Judgement:
+            here.send(True)
+            found: Judgement = here.recv()
+            return found
+
+        def tell(kills: int) -> None:
+            if kills % 5 == 0:
+                print(f"killed {kills} times; {judged().authenticated} of {count} authenticated", file=sys.stderr, flush=True)
+
+        kills, ended = run_and_kill(reach, options.speed, options.seed, LONGEST, tell)
+        took, found = time.monotonic() - began, judged()
         why = explained(reach, options.speed)
         here.send(False)
         world.join()
