@@ -263,8 +263,14 @@ def run_and_kill(reach: Reach, speed: float, seed: int, longest: float, tell: Ca
     return kills, False
 
 
+PRELOADED = ["__main__", "wixsend.testing.world", *(f"wixsend_{host}.adapter" for host in SHARES)]
+"""What each driver has in it when it is started: it is to be killed at work, and not while it imports."""
+
+
 def _started(work: Callable[..., object], *args: object) -> BaseProcess:
-    process = multiprocessing.get_context("forkserver").Process(target=work, args=args, daemon=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(target=work, args=args, daemon=True)
     process.start()
     return process
 
