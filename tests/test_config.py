@@ -182,6 +182,7 @@ REACHING = {
     "wix.base_url": '[wix]\nbase_url = "https://www.wixapis.com.example"',
     "wix.profiles.a.base_url": '[wix.profiles.a]\nbase_url = "https://www.wixapis.com.example"',
     "accounts.cloudflare.base_url": '[accounts.cloudflare]\nbase_url = "https://cloudflare.example"',
+    "accounts.powerdns.plain_http": "[accounts.powerdns]\nplain_http = true",
     "http.proxy": '[http]\nproxy = "http://proxy.example"',
     "http.ca_file": '[http]\nca_file = "ours.pem"',
     "dns.endpoints": '[dns]\nendpoints = {"198.51.100.1" = "127.0.0.1:1"}',

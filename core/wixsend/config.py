@@ -7,8 +7,9 @@ every value can be traced to where it was set.
 The file holds no secrets: a setting that is one holds a reference (`env:NAME`, see `wixsend.credentials`).
 
 A project may be a stranger's. So a file that was merely found in it says what is to be done, and never where credentials, questions or the
-journal go, nor which programs are run or files read (`base_url`, `[http] proxy` and `ca_file`, most of `[dns]`, `[state]`, `command:`,
-`file:`). Those are taken from the user's file, the environment, options, and a file that was named (`--config`, WIXSEND_CONFIG).
+journal go, nor which programs are run or files read (`base_url`, `plain_http`, `[http] proxy` and `ca_file`, most of `[dns]`, `[state]`,
+`command:`, `file:`). Those are taken from the user's file, the environment, options, and a file that was named (`--config`,
+WIXSEND_CONFIG).
 """
 
 import difflib
@@ -167,6 +168,10 @@ class Account(_Shy):
     provider: Text | None = Field(default=None, description="the plugin's name; without it, the account's own name")
     base_url: BaseUrl | None = Field(default=None, description="where the vendor's API is, if not at its usual place")
     environment: Text | None = Field(default=None, description="one of the vendor's test environments, such as ote or sandbox")
+    plain_http: bool | None = Field(
+        default=None,
+        description="speak http without TLS to a base_url that is a private address: whoever is on that network can read the credentials",
+    )
 
 
 class Dns(_Section):
@@ -430,7 +435,9 @@ _OUTWARD: frozenset[SettingPath] = frozenset(
         *(("dns", name) for name in ("resolvers", "fallback", "ca_file", "roots", "port", "endpoints", "private_servers")),
     }
 )
-"""Settings that say where credentials, questions or the journal go, or what is kept; `base_url` of Wix and of every account beside them."""
+"""Settings that say where credentials, questions or the journal go, or what is kept; `_OUTWARD_NAMES` of Wix and of every account too."""
+
+_OUTWARD_NAMES = frozenset({"base_url", "plain_http"})
 
 
 _REACHING: Mapping[str, str] = {"command": "names a program to run", "file": "names a file to read"}
@@ -458,7 +465,7 @@ def _reach(setting: Setting) -> str:
     kind = str(setting.value).partition(":")[0]
     if kind in _REACHING:
         return _REACHING[kind]
-    outward = setting.path in _OUTWARD or (setting.path[0] in ("wix", "accounts") and setting.path[-1] == "base_url")
+    outward = setting.path in _OUTWARD or (setting.path[0] in ("wix", "accounts") and setting.path[-1] in _OUTWARD_NAMES)
     return "says where credentials, questions or the journal go, or what is kept" if outward else ""
 
 

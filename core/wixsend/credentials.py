@@ -32,7 +32,7 @@ __all__ = ["Account", "Accounts", "PluginSource", "Secrets", "Written", "base_ur
 _COMMAND_SECONDS = 60.0
 """How long a program may take to print a secret: a person may have to unlock something."""
 
-_OURS = frozenset({"provider", "base_url", "environment"})
+_OURS = frozenset({"provider", "base_url", "environment", "plain_http"})
 """The settings of an account that are no credentials."""
 
 
@@ -51,12 +51,13 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a DNS host, ready to be opened."""
+    """One account at a DNS host, ready to be opened. `plain_http`: a person lets it speak to a private address without TLS."""
 
     name: str
     plugin_name: str
     base_url: str
     credentials: Credentials = field(repr=False)
+    plain_http: bool = False
 
 
 class Secrets:
@@ -253,10 +254,19 @@ class Accounts:
         missing = [each for each in plugin.credentials if each.required and not credentials.get(each.name)]
         if missing:
             raise _missing(plugin, name, missing)
-        return Account(name, plugin.name, self._base_url(plugin, table), {key: value for key, value in credentials.items() if value})
+        base_url = self._base_url(plugin, table)
+        if not base_url:
+            raise CredentialsMissing(
+                f"the base URL of {plugin.label} is not set (account {name})",
+                f'Set {base_url_variable(plugin.name)}, or base_url in [accounts.{name}] of your own wixsend.toml: "{plugin.own_url}".',
+            )
+        plain_http = "plain_http" in table and table["plain_http"].text == str(True)
+        return Account(name, plugin.name, base_url, {key: value for key, value in credentials.items() if value}, plain_http)
 
     def _base_url(self, plugin: ProviderPlugin, table: Mapping[str, Written]) -> str:
-        """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place."""
+        """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place; empty
+        where none of them says it.
+        """
         said = self._secrets.environ.get(base_url_variable(plugin.name))
         if said:
             return said.strip().rstrip("/")

@@ -178,6 +178,9 @@ class ProviderPlugin:
     boundaries; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the host's own API.
     `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs by name
     (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+
+    A host that people run for themselves has no `base_url` and no `name_servers`, and gives an example of its base URL in `own_url`:
+    every account then says where it is, and is asked for each zone whose name servers belong to nobody else.
     """
 
     name: str
@@ -185,8 +188,9 @@ class ProviderPlugin:
     opens: Callable[[Credentials, Wire], Provider | BlockingProvider]
     granularity: Granularity
     credentials: tuple[CredentialField, ...]
-    name_servers: tuple[str, ...]
-    base_url: str
+    name_servers: tuple[str, ...] = ()
+    base_url: str = ""
+    own_url: str = ""
     quota: tuple[Rate, ...] = ()
     limits: Limits = field(default_factory=Limits)
     settle: float = 0.0

@@ -404,7 +404,7 @@ def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Bloc
     limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
     limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
     facts = (
-        ("API", plugin.base_url),
+        ("API", plugin.base_url or f"where you run it, such as {plugin.own_url} (base_url)"),
         ("test environments", ", ".join(f"{name} ({url})" for name, url in plugin.environments.items())),
         ("name servers", ", ".join(plugin.name_servers)),
         ("one call replaces", {"record": "a record", "rrset": "an RRset", "zone": "the whole zone"}[plugin.granularity.value]),
@@ -415,7 +415,8 @@ def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Bloc
         ("accounts", ", ".join(accounts) or "none configured"),
     )
     label = max(len(name) for name, _ in facts)
-    example = "\n".join(f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required)
+    lines = [f'base_url = "{plugin.own_url}"'] if plugin.own_url else []
+    lines += [f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required]
     return [
         Styled(f"{plugin.label} ({plugin.name})", "head"),
         *(Styled(f"  {name:<{label}}  {told}") for name, told in facts if told),
@@ -427,7 +428,7 @@ def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Bloc
         ),
         Styled(""),
         Styled("In wixsend.toml", "head"),
-        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *example.splitlines())),
+        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *lines)),
     ]
 
 
@@ -437,6 +438,7 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
         "name": plugin.name,
         "label": plugin.label,
         "base_url": plugin.base_url,
+        "own_url": plugin.own_url,
         "environments": dict(plugin.environments),
         "name_servers": list(plugin.name_servers),
         "granularity": plugin.granularity.value,

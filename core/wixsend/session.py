@@ -162,9 +162,14 @@ class Session:
         from wixsend.wire import HttpWire
 
         plugin = self.plugins.get(account.plugin_name)
-        if account.base_url != plugin.base_url:
+        if account.plain_http and account.base_url.startswith("http:"):
+            self.notify(
+                f"{plugin.label} (account {account.name}) is spoken to at {account.base_url} WITHOUT TLS: whoever is on that network can "
+                "read its credentials, and answer in its place"
+            )
+        elif plugin.base_url and account.base_url != plugin.base_url:
             self.notify(f"{plugin.label} (account {account.name}) is spoken to at {account.base_url}")
-        wire = self._wires[account.name] = HttpWire(account.base_url, plugin.quota, **self._http)
+        wire = self._wires[account.name] = HttpWire(account.base_url, plugin.quota, plain_http=account.plain_http, **self._http)
         return wire
 
     # -- DNS, journal, time --------------------------------------------------------------------------------------------

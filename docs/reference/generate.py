@@ -200,7 +200,9 @@ def hosts() -> str:
                 continue
             quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in plugin.quota) or "not known"
             limit = str(plugin.limits.max_records or "no limit known")
-            needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in plugin.credentials)
+            variables = [(each.env, each.required) for each in plugin.credentials]
+            variables[:0] = [(credentials.base_url_variable(plugin.name), True)] if plugin.own_url else []
+            needed = ", ".join(f"`{env}`" + ("" if required else " (optional)") for env, required in variables)
             least = f"{plugin.limits.min_ttl} s"
             yield plugin.label, plugin.granularity.value, limit, least, quota, needed, plugin.permissions, plugin.proven
 

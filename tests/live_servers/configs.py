@@ -14,6 +14,7 @@ __all__ = [
     "kresd",
     "nsd",
     "powerdns",
+    "powerdns_sqlite",
     "recursor",
     "unbound",
     "unbound_tcp_only",
@@ -104,6 +105,35 @@ negquery-cache-ttl=0
 query-cache-ttl=0
 zone-cache-refresh-interval=0
 default-api-rectify=yes
+guardian=no
+daemon=no
+loglevel=3
+security-poll-suffix=
+"""
+
+
+def powerdns_sqlite(folder: Path, address: str) -> str:
+    """One of somebody's own, with a database that keeps comments, and an API at the same address."""
+    return f"""
+launch=gsqlite3
+gsqlite3-database={folder}/zones.db
+gsqlite3-pragma-synchronous=0
+gsqlite3-dnssec=yes
+local-address={address}
+local-port=53
+socket-dir={folder}
+api=yes
+api-key={API_KEY}
+webserver=yes
+webserver-address={address}
+webserver-port=8081
+webserver-allow-from=127.0.0.0/8
+allow-axfr-ips=127.0.0.0/8
+enable-lua-records=yes
+cache-ttl=0
+negquery-cache-ttl=0
+query-cache-ttl=0
+zone-cache-refresh-interval=0
 guardian=no
 daemon=no
 loglevel=3

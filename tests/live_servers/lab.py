@@ -83,14 +83,15 @@ PROGRAMS: Mapping[str, str] = {
 }
 """Every program that the lab runs, and the Debian package that it is in."""
 
-_LMDB = "/usr/lib/*/pdns/liblmdbbackend.so"
+LIBRARIES = {"pdns-backend-lmdb": "usr/lib/*/pdns/liblmdbbackend.so", "pdns-backend-sqlite3": "usr/lib/*/pdns/libgsqlite3backend.so"}
+"""Debian packages that bring no program, by a file that they bring."""
 _PATIENCE = 15.0
 
 
 def lacking() -> str:
     """Why the lab cannot run here; empty when it can."""
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=_path()) is None}
-    missing |= set() if any(Path("/").glob(_LMDB.lstrip("/"))) else {"pdns-backend-lmdb"}
+    missing |= {package for package, file in LIBRARIES.items() if not any(Path("/").glob(file))}
     if missing:
         return f"these Debian packages are not installed: {' '.join(sorted(missing))} (apt-get install --no-install-recommends …)"
     try:
@@ -104,7 +105,7 @@ def _path() -> str:
     return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class _Process:
+class Process:
     """One server in the foreground, with its output in a file; it ends with us."""
 
     def __init__(self, address: str, asked: str, argv: Sequence[str], folder: Path) -> None:
@@ -160,7 +161,7 @@ class Lab:
     """All of it, as a context manager. Questions are asked inside `entered()`."""
 
     def __init__(self) -> None:
-        self.processes: list[_Process] = []
+        self.processes: list[Process] = []
         self.anchor = ""
         """The root's DS record, in presentation form."""
         self._stack = ExitStack()
@@ -254,6 +255,12 @@ class Lab:
         zone = {"name": f"{apex}.", "kind": "Native", "nameservers": [], "rrsets": rrsets, "dnssec": signed, "api_rectify": signed}
         self._called("POST", "/api/v1/servers/localhost/zones", zone)
 
+    def held(self, apex: str) -> set[Record]:
+        """All of a zone, as the DNS host with an API holds it, SOA and apex NS aside."""
+        rrsets = self._called("GET", f"/api/v1/servers/localhost/zones/{apex}.").json()["rrsets"]
+        records = {Record(absolute(rrset["name"]), rrset["type"], row["content"]) for rrset in rrsets for row in rrset["records"]}
+        return {record for record in records if record.rtype not in ("SOA", "NS")}
+
     def patch(self, apex: str, records: Iterable[Record], how: str) -> None:
         """Replace or delete the RRsets of records, as the owner does by hand."""
         rrsets = [rrset | {"changetype": how} for rrset in _rrsets(records)]
@@ -341,7 +348,7 @@ class Lab:
         self._start(DNSMASQ, ".", ["dnsmasq", "-d", "-C", str(folder / "dnsmasq.conf")], folder)
 
     def _start(self, address: str, asked: str, argv: Sequence[str], folder: Path, transport: str = "udp") -> None:
-        process = _Process(address, asked, argv, folder)
+        process = Process(address, asked, argv, folder)
         self.processes.append(process)
         process.wait_until_it_answers(transport)
 
