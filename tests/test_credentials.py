@@ -236,7 +236,7 @@ def test_where_the_api_is(environ: Mapping[str, str], table: Mapping[str, str], 
 def test_a_host_of_ones_own_has_no_usual_place() -> None:
     with pytest.raises(CredentialsMissing, match=r"the base URL of Own is not set \(account own\)") as missing:
         configured({"OWN_KEY": TOKEN}).accounts("own")
-    assert "WIXSEND_OWN_BASE_URL" in missing.value.next_step and 'base_url = "https://ns1.example.com:8443"' in missing.value.next_step
+    assert "WIXSEND_OWN_BASE_URL" in missing.value.next_step and '"https://ns1.example.com:8443"' in missing.value.next_step
     assert [account.name for account in configured({"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN}).accounts()] == ["alpha"]
 
 
