@@ -44,6 +44,7 @@ __all__ = [
     "Config",
     "Dns",
     "Flag",
+    "HostUrl",
     "Http",
     "Listed",
     "Paired",
@@ -96,17 +97,17 @@ def _paired(value: object) -> object:
     return {key.strip(): told.strip() for key, _, told in pairs}
 
 
-def _base_url(value: object) -> object:
+def _base_url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> object:
     """An http or https URL without credentials, query or fragment; no final slash."""
     if not isinstance(value, str):
         return value
     try:
         parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        sound = parts.scheme in schemes and parts.hostname and parts.port != 0
     except ValueError:
         sound = False
     if not sound:
-        raise ValueError("is no http(s) URL")
+        raise ValueError("is no http(s) URL" + (", nor dns://HOST" if "dns" in schemes else ""))
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must not hold credentials, a query or a fragment")
     return value.rstrip("/")
@@ -115,6 +116,7 @@ def _base_url(value: object) -> object:
 type Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 type Rate = Annotated[float, Field(gt=0)]
 type BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+type HostUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value, ("http", "https", "dns")))]
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed), PlainSerializer(list)]
 type Paired = Annotated[dict[str, str], BeforeValidator(_paired)]
 
@@ -166,7 +168,7 @@ class Account(_Shy):
     __pydantic_extra__: dict[str, str]
 
     provider: Text | None = Field(default=None, description="the plugin's name; without it, the account's own name")
-    base_url: BaseUrl | None = Field(default=None, description="where the vendor's API is, if not at its usual place")
+    base_url: HostUrl | None = Field(default=None, description="where the vendor's API is, if not at its usual place")
     environment: Text | None = Field(default=None, description="one of the vendor's test environments, such as ote or sandbox")
     plain_http: bool | None = Field(
         default=None,

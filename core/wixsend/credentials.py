@@ -260,6 +260,9 @@ class Accounts:
                 f"the base URL of {plugin.label} is not set (account {name})",
                 f'Set {base_url_variable(plugin.name)}, or base_url in [accounts.{name}] of your own wixsend.toml: "{plugin.own_url}".',
             )
+        if base_url.startswith("dns:") != plugin.own_url.startswith("dns:"):
+            usual = plugin.own_url or plugin.base_url
+            raise ConfigError(f"{plugin.label} is not spoken to at {base_url} (account {name})", f"Write its base_url as {usual}.")
         plain_http = "plain_http" in table and table["plain_http"].text == str(True)
         return Account(name, plugin.name, base_url, {key: value for key, value in credentials.items() if value}, plain_http)
 

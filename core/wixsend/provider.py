@@ -82,12 +82,13 @@ class Receipt:
 
 
 class Wire(Protocol):
-    """The core's side of every HTTP request that a plugin's SDK makes.
+    """The core's side of every request that a plugin makes: HTTP, or a DNS message where the base URL is `dns://HOST` (RFC 4501).
 
-    Call `before` (or await `before_async`) once for each HTTP request, inside the SDK's own session, so that pages and the SDK's
+    Call `before` (or await `before_async`) once for each request, inside the SDK's own session, so that pages and the SDK's
     own retries are seen too: it waits for the quota, counts the call, and raises `Unavailable` for a URL whose origin is
     not that of `base_url`. `client` and `async_client` are httpx clients that do so already, with the time-outs set, no
-    redirects followed, nothing read from the environment, and bodies over 10 MB refused.
+    redirects followed, nothing read from the environment, and bodies over 10 MB refused. Whoever sends DNS messages keeps to `timeout` and
+    `connect_timeout` itself, signs each, and believes no answer that is not signed.
     """
 
     base_url: str

@@ -1,8 +1,9 @@
-"""Floor 4. The core's side of every HTTP request to a DNS host: quota, counting, time-outs, one origin, no redirects, bounded bodies.
+"""Floor 4. The core's side of every request to a DNS host: quota, counting, time-outs, one origin, no redirects, bounded bodies.
 
 The only place where a plugin's HTTP gets its manners. Nothing is read from the environment: a proxy or a certificate bundle
 is configured on purpose, or not used. TLS verification cannot be switched off; plain HTTP is for loopback, and for a private address where
-a person said so, and goes to no proxy.
+a person said so, and goes to no proxy. A host that is spoken to by DNS messages has a base URL of RFC 4501, `dns://HOST`: its plugin sends them,
+signed, and tells the wire of each.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ _WHOLE = 4.0
 
 
 class HttpWire:
-    """Implements `wixsend.provider.Wire` for one account at one base URL. `calls` counts HTTP requests.
+    """Implements `wixsend.provider.Wire` for one account at one base URL. `calls` counts requests.
 
     `rates` hold at once; `http2` lets the server choose HTTP/2. `timeout` is for each read, in seconds, and a whole answer may take four
     times that. `plain_http` lets the base URL be http to a private address. Raises `ConfigError` for a base URL that may not be spoken to,
@@ -124,7 +125,7 @@ def verification(ca_file: str | None = None) -> ssl.SSLContext:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80, "dns": 53}.get(parts.scheme, 0)
 
 
 def _sound(base_url: str, plain_http: bool) -> tuple[str, str, int]:
@@ -154,7 +155,7 @@ def _is_proxy(url: str) -> bool:
 
 
 def _may_speak(parts: SplitResult, plain_http: bool) -> bool:
-    if parts.scheme == "https":
+    if parts.scheme in ("https", "dns"):  # what DNS says is public, and a plugin that speaks it signs each message
         return bool(parts.hostname)
     if parts.scheme != "http" or not parts.hostname:
         return False

@@ -24,7 +24,7 @@ from wixsend.provider import ProviderPlugin
 from wixsend.records import Record
 from wixsend.testing.dns import SandboxDns
 from wixsend.testing.fakes import FakeHost, Request, Response
-from wixsend.testing.server import Call, Faults, Server
+from wixsend.testing.server import Call, Faults, Server, speaking_dns
 from wixsend.testing.wix import FakeDomain, FakeSite, FakeWix
 
 __all__ = ["ELSEWHERE", "WIX", "PluginSource", "Sandbox"]
@@ -91,7 +91,8 @@ class Sandbox:
         self._locks = {name: threading.Lock() for name in self.hosts}
         self._zones: dict[str, tuple[Record, ...]] = {}
         self._targets: dict[str, dict[Record, None]] = {apex: {} for apex in _TARGET_ZONES}
-        self._server = Server({WIX: self.wix.handle, **{name: self._handler(name) for name in self.hosts}}, ports)
+        handlers = {WIX: self.wix.handle, **{name: self._handler(name) for name in self.hosts}}
+        self._server = Server(handlers, ports, dns=speaking_dns(self.hosts.values()))
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
