@@ -2,8 +2,8 @@
 
 The only place where a plugin's HTTP gets its manners. Nothing is read from the environment: a proxy or a certificate bundle
 is configured on purpose, or not used. TLS verification cannot be switched off; plain HTTP is for loopback, and for a private address where
-a person said so, and goes to no proxy. A host that is spoken to by DNS messages has a base URL of RFC 4501, `dns://HOST`: its plugin sends them,
-signed, and tells the wire of each.
+a person said so, and goes to no proxy. A host that is spoken to by DNS messages has a base URL of RFC 4501, `dns://HOST`: its plugin sends
+them, signed, and tells the wire of each.
 """
 
 import asyncio

@@ -8,9 +8,11 @@ __all__ = [
     "TSIG_NAME",
     "TSIG_SECRET",
     "bind_authority",
+    "bind_primary",
     "bind_resolver",
     "dnsmasq",
     "knot",
+    "knot_primary",
     "kresd",
     "nsd",
     "powerdns",
@@ -129,6 +131,8 @@ webserver-address={address}
 webserver-port=8081
 webserver-allow-from=127.0.0.0/8
 allow-axfr-ips=127.0.0.0/8
+dnsupdate=yes
+allow-dnsupdate-from=127.0.0.0/8
 enable-lua-records=yes
 cache-ttl=0
 negquery-cache-ttl=0
@@ -161,6 +165,56 @@ view "whole" {{
     zone "{zone}" {{ type primary; file "{zone}.zone"; allow-update {{ key {TSIG_NAME}; }}; }};
 }};
 """
+
+
+def bind_primary(folder: Path, address: str, zones: Iterable[str], name: str, algorithm: str, secret: str) -> str:
+    """One of somebody's own: zones that one TSIG key may update."""
+    primaries = "".join(f'zone "{apex}" {{ type primary; file "{apex}.zone"; allow-update {{ key "{name}"; }}; }};\n' for apex in zones)
+    return f"""
+key "{name}" {{ algorithm {algorithm}; secret "{secret}"; }};
+options {{
+    directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
+    listen-on port 53 {{ {address}; }}; listen-on-v6 {{ none; }};
+    recursion no; dnssec-validation no; allow-transfer {{ 127.0.0.0/8; }}; notify no; max-records-per-type 0;
+}};
+controls {{ }};
+{primaries}"""
+
+
+def knot_primary(folder: Path, address: str, zones: Iterable[str], name: str, algorithm: str, secret: str) -> str:
+    """The same, with Knot DNS."""
+    primaries = "".join(f"  - domain: {apex}\n" for apex in zones)
+    return f"""
+server:
+    rundir: "{folder}"
+    listen: {address}@53
+control:
+    listen: "{folder}/knot.sock"
+database:
+    storage: "{folder}/db"
+log:
+  - target: stderr
+    any: warning
+key:
+  - id: {name}
+    algorithm: {algorithm}
+    secret: {secret}
+acl:
+  - id: update
+    key: {name}
+    action: update
+  - id: look
+    address: 127.0.0.0/8
+    action: transfer
+template:
+  - id: default
+    storage: "{folder}"
+    file: "%s.zone"
+    zonefile-sync: -1
+    journal-content: none
+    acl: [update, look]
+{"zone:" if primaries else ""}
+{primaries}"""
 
 
 def unbound_tcp_only(folder: Path, address: str, zone: str) -> str:

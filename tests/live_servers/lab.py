@@ -7,6 +7,7 @@
     127.0.10.5   Knot          a secondary of `MIRRORED` that looks only when told to; and `BOGUS`, with a broken signature
     127.0.10.7   unbound       authority for `TCP_ONLY`: answers over TCP, and leaves UDP unanswered
     127.0.10.8   (nothing)     nobody there: `SILENT_SERVER` swallows what comes
+    127.0.10.9   PowerDNS      127.0.10.10 BIND   127.0.10.11 Knot: those of `own_servers.py`, where a test starts them
     127.0.20.1   unbound       a resolver that validates (RFC 8198 too); 127.0.20.2 another, never asked by anybody but a test that means it
     127.0.20.3   kresd         127.0.20.4 pdns-recursor   127.0.20.5 BIND, validating   127.0.20.6 dnsmasq, before 127.0.20.1
 
@@ -16,6 +17,7 @@ Everything runs in a network namespace (`namespace.py`), in a temporary folder; 
 import contextlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -43,6 +45,7 @@ from wixsend.records import Record
 
 ROOT, REGISTRY, API = "127.0.10.1", "127.0.10.2", "127.0.10.3"
 POWERDNS = ("127.0.10.3", "127.0.10.13", "fd10::13")
+OWN_POWERDNS, OWN_BIND, OWN_KNOT = "127.0.10.9", "127.0.10.10", "127.0.10.11"
 BIND, KNOT, CLIPPING, TCP_SERVER, SILENT_SERVER = "127.0.10.4", "127.0.10.5", "127.0.10.6", "127.0.10.7", "127.0.10.8"
 UNBOUND, UNBOUND_FRESH, KRESD, RECURSOR, BIND_RESOLVER, DNSMASQ = (f"127.0.20.{n}" for n in range(1, 7))
 RESOLVERS = (UNBOUND, KRESD, RECURSOR, BIND_RESOLVER, DNSMASQ)
@@ -56,6 +59,9 @@ HOSTS: Mapping[str, tuple[str, ...]] = {
     "clipping.hosts.com": (CLIPPING,),
     "tcp.hosts.com": (TCP_SERVER,),
     "silent.hosts.com": (SILENT_SERVER,),
+    "own-powerdns.hosts.com": (OWN_POWERDNS,),
+    "own-bind.hosts.com": (OWN_BIND,),
+    "own-knot.hosts.com": (OWN_KNOT,),
 }
 """The name servers of all zones, and where they are."""
 POWERDNS_HOSTS = ("pdns1.hosts.com", "pdns2.hosts.com")
@@ -133,6 +139,10 @@ class Process:
             time.sleep(0.01)
         raise RuntimeError(f"{self._popen.args!r} does not answer at {self.address}:\n{self.log.read_text(errors='replace')[-2000:]}")
 
+    def reload(self) -> None:
+        """Let it read its configuration again (SIGHUP)."""
+        self._popen.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         self._popen.terminate()
         try:
@@ -175,7 +185,7 @@ class Lab:
             stack.callback(self._namespace.close)
             stack.callback(self._stop)
             with self.entered():
-                self._interfaces(BIND, CLIPPING, BIND_RESOLVER, POWERDNS[-1])
+                self._interfaces(BIND, CLIPPING, BIND_RESOLVER, OWN_BIND, POWERDNS[-1])
                 for swallowed in (TCP_SERVER, SILENT_SERVER):
                     stack.enter_context(contextlib.closing(_swallow(swallowed)))
                 self._api = stack.enter_context(httpx.Client(base_url=f"http://{API}:8081", headers={"X-API-Key": configs.API_KEY}))

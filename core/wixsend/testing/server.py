@@ -53,8 +53,8 @@ type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html"
     meanwhile    `action` runs just before the request is handled: another editor between two calls
     stale        answered as the same request had been when `Server.remember` was called; handled when it had not been asked by then
 
-A service that speaks DNS has no statuses: an error status becomes its own refusal, unless the fault has a body of its own. Whatever else is faked
-is sent in the place of a DNS message; `wrong-shape` is then an answer to another question.
+A service that speaks DNS has no statuses: an error status becomes its own refusal, unless the fault has a body of its own. Whatever else
+is faked is sent in the place of a DNS message; `wrong-shape` is then an answer to another question.
 """
 
 _DNS_METHODS = frozenset({"QUERY", "UPDATE", "CHECK"})
@@ -175,8 +175,9 @@ class _Outcome:
 class Server:
     """Serves one fake for each service on 127.0.0.1; a context manager.
 
-    `ports` fixes the port of a service, any free one otherwise. `dns` are the services that speak DNS, each with its refusals. Leaving the context closes every connection, hanging ones
-    included, and raises what a handler raised: a bug in a fake must not pass for the vendor's misbehaviour.
+    `ports` fixes the port of a service, any free one otherwise. `dns` are those that speak DNS, each with its refusals. Leaving the context
+    closes every connection, hanging ones included, and raises what a handler raised: a bug in a fake must not pass for the vendor's
+    misbehaviour.
     """
 
     def __init__(

@@ -23,7 +23,9 @@ PLUGIN = ProviderPlugin(
     opens=_opens,
     granularity=Granularity.RECORD,
     credentials=(
-        CredentialField("key_name", "RFC2136_KEY_NAME", "the name of the TSIG key", "the key statement of the server's configuration", False),
+        CredentialField(
+            "key_name", "RFC2136_KEY_NAME", "the name of the TSIG key", "the key statement of the server's configuration", False
+        ),
         CredentialField("secret", "RFC2136_SECRET", "the secret of the TSIG key, in base64", "the same; tsig-keygen and keymgr make one"),
         CredentialField("algorithm", "RFC2136_ALGORITHM", "hmac-sha256 unless you say otherwise", secret=False, required=False),
     ),

@@ -41,27 +41,23 @@ from wixsend import (
     ZoneNotHeld,
     text,
 )
-from wixsend_rfc2136.fence import Ask, Refused, Server, key_of
+from wixsend_rfc2136.fence import Ask, NotBelieved, Refused, Server, key_of
 
 __all__ = ["ERRORS", "HIDDEN", "TYPES", "DynamicUpdates"]
 
 _TTL = 3600
 
-TYPES = tuple(
-    map(
-        dns.rdatatype.from_text,
-        """
-        A AAAA AFSDB APL CAA CERT CNAME DNAME DS HINFO HTTPS LOC MX NAPTR NS OPENPGPKEY PTR RP SMIMEA SPF SRV SSHFP SVCB TLSA TXT URI
-        """.split(),  # noqa: SIM905
-    )
-)
-"""Types that are made sure of at every name that is in use: those in zone files of our days. Others are read where ANY shows them."""
-
 _OWN = frozenset(map(dns.rdatatype.from_text, "SOA RRSIG NSEC NSEC3 NSEC3PARAM DNSKEY CDS CDNSKEY ZONEMD TYPE65534".split()))  # noqa: SIM905
 """What a server itself makes, of a zone that it signs."""
 
+TYPES = tuple(rtype for rtype in RdataType if not dns.rdatatype.is_metatype(rtype) and rtype not in _OWN and rtype != RdataType.TYPE0)
+"""All types that are known, and that are made sure of at every name that is in use. Others are read where ANY shows them."""
+
+_USUAL = tuple(map(dns.rdatatype.from_text, "A AAAA CAA CNAME HTTPS MX SRV TXT".split()))  # noqa: SIM905
+"""What is asked for first where ANY did not show everything."""
+
 HIDDEN = "HIDDEN"
-"""The type of what is at a name and that its server does not show: glue, or a type that is not in `TYPES`."""
+"""The type of what is at a name and that its server does not show: glue, or a type that is not among `TYPES`."""
 
 type _RRsets = dict[RdataType, dns.rdataset.Rdataset]
 
@@ -88,7 +84,9 @@ def _known(on: type[dns.tsig.PeerError], why: str, next_step: str) -> ErrorRule:
 
 
 _KEY = "Compare key_name, algorithm and secret with the server's key statement; and whether the key may be used for this zone."
-_MAY = "Let the key update the zone: allow-update or update-policy (BIND), an acl with action: update (Knot), TSIG-ALLOW-DNSUPDATE (PowerDNS)."
+_MAY = (
+    "Let the key update the zone: allow-update or update-policy (BIND), an acl with action: update (Knot), TSIG-ALLOW-DNSUPDATE (PowerDNS)."
+)
 _PRIMARY = "Name the primary server of the zone in base_url. Is the zone still there?"
 _REACH = "Is it up, and does it answer over TCP from here? base_url is dns://HOST or dns://HOST:PORT."
 
@@ -106,9 +104,9 @@ ERRORS: tuple[ErrorRule, ...] = (
     _no([dns.rcode.NOTZONE, dns.rcode.FORMERR], EditRejected, "the update is not acceptable", "Report it to the plugin's author."),
     ErrorRule(Refused, Unavailable),
     ErrorRule((OSError, EOFError), Unavailable, next_step=_REACH, says=lambda error: f"no answer ({type(error).__name__})"),
-    ErrorRule((dns.exception.DNSException, ValueError), Unavailable, why="an answer that cannot be used"),
+    ErrorRule((NotBelieved, dns.exception.DNSException, ValueError), Unavailable, why="an answer that cannot be used"),
 )
-"""A server that checked our signature signs its answer, so a refusal that is not signed means the key. Knot says NOTAUTH before it checks."""
+"""Whoever checked our signature signs the answer: a refusal that is not signed means the key. But Knot says NOTAUTH before it checks."""
 
 
 class DynamicUpdates:
@@ -171,21 +169,30 @@ async def _in_use(ask: Ask, apex: Name, names: Iterable[Name]) -> list[Name]:
 
 async def _at(ask: Ask, apex: Name, name: Name) -> list[Record]:
     """The records at a name that is in use, the server's own aside."""
-    shown = await _asked(ask, name, [RdataType.ANY])
-    hidden = False
-    if not await _is_whole(ask, apex, name, shown):
-        shown = {}
-        for rtype in TYPES:
-            if not await _holds(ask, _update(apex, _absent(name, rtype))):
-                found = (await _asked(ask, name, [rtype])).get(rtype)
-                hidden = hidden or found is None
-                shown |= {} if found is None else {rtype: found}
-        if shown and not hidden and not await _is_whole(ask, apex, name, shown):
-            raise Unavailable(f"what is at {text(name)} changed while it was read", "Run the same command again.")
-    hidden = hidden or not (shown or name == apex)
+    shown: _RRsets = {}
+    for rtypes in ((RdataType.ANY,), _USUAL):
+        shown |= await _asked(ask, name, rtypes)
+        if await _is_whole(ask, apex, name, shown):
+            hidden = False
+            break
+    else:
+        shown, hidden = await _one_by_one(ask, apex, name)
     own = {rtype: found for rtype, found in shown.items() if (name, rtype) != (apex, RdataType.NS)}
     records = [_record(name, rtype, rdata, found.ttl) for rtype, found in own.items() for rdata in found]
     return records + [Record(name, HIDDEN, "records that the server does not show")] * hidden
+
+
+async def _one_by_one(ask: Ask, apex: Name, name: Name) -> tuple[_RRsets, bool]:
+    """What is at a name in use, type by type, and whether there is more than is shown."""
+    shown: _RRsets = {}
+    there = [rtype for rtype in TYPES if not await _holds(ask, _update(apex, _absent(name, rtype)))]
+    for rtype in there:
+        shown |= {kind: found for kind, found in (await _asked(ask, name, [rtype])).items() if kind == rtype}
+    if not shown or shown.keys() != set(there):
+        return shown, True
+    if not await _is_whole(ask, apex, name, shown):
+        raise Unavailable(f"what is at {text(name)} changed while it was read", "Run the same command again.")
+    return shown, False
 
 
 async def _asked(ask: Ask, name: Name, rtypes: Iterable[RdataType]) -> _RRsets:
@@ -237,7 +244,7 @@ def _require(update: dns.update.UpdateMessage, name: Name, rrsets: _RRsets, apex
     if not rrsets and name != apex:
         update.absent(name)
         return
-    for rtype, rrset in rrsets.items():
+    for rrset in rrsets.values():
         update.present(name, *rrset)
     for rtype in TYPES:
         if rtype not in rrsets and (name, rtype) != (apex, RdataType.NS):
@@ -245,7 +252,7 @@ def _require(update: dns.update.UpdateMessage, name: Name, rrsets: _RRsets, apex
 
 
 def _change(update: dns.update.UpdateMessage, change: Change, before: Sequence[Record]) -> None:
-    """What goes, then what comes. Whoever adds to an RRset sets the TTL of all of it (RFC 2136, 3.4.2.2), so it comes with the one it has."""
+    """What goes, then what comes. Whoever adds to an RRset sets the TTL of all of it (RFC 2136, 3.4.2.2): it comes with the one it has."""
     going, staying = _rrsets(change.remove), _rrsets(record for record in before if record not in change.remove)
     for rtype, rrset in going.items():
         if rtype in staying:
@@ -253,9 +260,9 @@ def _change(update: dns.update.UpdateMessage, change: Change, before: Sequence[R
         else:
             update.delete(change.owner, rtype)  # PowerDNS compares rdata case by case, and its condition is the whole RRset
     for rtype, rrset in _rrsets(change.add).items():
-        kept = staying.get(rtype)
+        ttl = staying.get(rtype, rrset).ttl
         for rdata in rrset:
-            update.add(change.owner, rrset.ttl if kept is None else kept.ttl, rdata)
+            update.add(change.owner, ttl, rdata)
 
 
 # -- records -----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import dns.tsig
 
 from wixsend import Credentials, CredentialsRejected, Wire
 
-__all__ = ["ALGORITHMS", "Ask", "Refused", "Server", "key_of"]
+__all__ = ["ALGORITHMS", "Ask", "NotBelieved", "Refused", "Server", "key_of"]
 
 ALGORITHMS = ("hmac-sha256", "hmac-sha224", "hmac-sha384", "hmac-sha512", "hmac-sha1")
 """Without HMAC-MD5, which must not be used any more (RFC 8945, section 6)."""
@@ -37,6 +37,10 @@ class Refused(Exception):
         self.rcode, self.asked, self.signed = rcode, asked, signed
 
 
+class NotBelieved(Exception):
+    """An answer that may be anybody's."""
+
+
 def key_of(credentials: Credentials) -> dns.tsig.Key:
     """The TSIG key. Raises `CredentialsRejected` for what is none; the secret is in no message."""
     algorithm = credentials.get("algorithm", ALGORITHMS[0]).lower().removesuffix(".")
@@ -46,7 +50,9 @@ def key_of(credentials: Credentials) -> dns.tsig.Key:
         return dns.tsig.Key(credentials["key_name"], credentials["secret"], algorithm)
     except (ValueError, dns.exception.DNSException):
         pass  # the exception holds what it could not read
-    raise CredentialsRejected("RFC 2136: the TSIG secret is not base64, or its name is no domain name", "Copy both anew from the key statement.")
+    raise CredentialsRejected(
+        "RFC 2136: the TSIG secret is not base64, or its name is no domain name", "Copy both anew from the key statement."
+    )
 
 
 class Server:
@@ -92,14 +98,14 @@ class Server:
         opcode = asked.opcode()
         answer = dns.message.from_wire(received, keyring=False)
         if answer.id != asked.id or not answer.flags & dns.flags.QR:
-            raise dns.exception.FormError("an answer to something else")
+            raise NotBelieved("it is an answer to something else")
         if not answer.had_tsig:
             if answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN, *_CONDITIONS):
-                raise dns.exception.FormError("an answer that is not signed, and is not believed")
+                raise NotBelieved("it is not signed")
             raise Refused(answer.rcode(), opcode, signed=False)
         answer = dns.message.from_wire(received, keyring=self._key, request_mac=asked.mac)
         if not asked.is_response(answer):
-            raise dns.exception.FormError("an answer to something else")
+            raise NotBelieved("it is an answer to something else")
         if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN) or (opcode == dns.opcode.UPDATE and answer.rcode()):
             raise Refused(answer.rcode(), opcode, signed=True)
         return answer

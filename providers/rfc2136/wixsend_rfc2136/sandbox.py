@@ -1,18 +1,18 @@
 """A stateful fake of a primary name server that takes dynamic updates, and with it what we rely on of such servers.
 
-[R] RFC 2136; [B] [K] [P] seen at real servers: BIND 9.18, Knot DNS 3.2, PowerDNS 4.7. `tests/live_servers/test_rfc2136.py` holds the same
-suite against these three. Where they differ, the fake takes the worse.
+[R] RFC 2136; [B] [K] [P] seen at real servers: BIND 9.18, Knot DNS 3.2, PowerDNS 4.7. `tests/live_servers/test_rfc2136.py` tries the same
+on these three. Where they differ, the fake takes the worse.
 
-    UPDATE   prerequisites first: all of them hold, or nothing is done, and the answer is YXDOMAIN, YXRRSET or NXRRSET [R]. They are judged by
-             what is in the zone, not by what a question is answered: wildcards and delegations do not matter, and a name that has only
-             names below it is not in use [R] [B] [K] [P]. Without any change it is a question [B] [K] [P]
+    UPDATE   prerequisites first: all of them hold, or nothing is done, and the answer is YXDOMAIN, YXRRSET or NXRRSET [R]. They are judged
+             by what is in the zone, not by what a question is answered: wildcards and delegations do not matter, and a name that has
+             only names below it is not in use [R] [B] [K] [P]. Without any change it is a question [B] [K] [P]
     QUERY    ANY is answered with one RRset (RFC 8482) [K]; names below a delegation with a referral, names under a wildcard from it
 
-What it does without a word, and says NOERROR: a CNAME beside other records, and other records beside a CNAME, are not added; another CNAME takes
-the place of the one that is there; a record that is added sets the TTL of its whole RRset [R] [B] [K] [P].
+What it does without a word, and says NOERROR: a CNAME beside other records, and other records beside a CNAME, are not added (PowerDNS says
+REFUSED); another CNAME takes the place of the one that is there; a record that is added sets the TTL of its whole RRset [R] [B] [K] [P].
 
-Whom it does not know: NOTAUTH with the TSIG error BADKEY, BADSIG or BADTIME, unsigned [B] [K]; REFUSED, unsigned and without TSIG [P]. A zone that
-it does not have: NOTAUTH to an update, unsigned [K]; REFUSED to a question.
+Whom it does not know: NOTAUTH with the TSIG error BADKEY, BADSIG or BADTIME, unsigned [B] [K]; REFUSED, unsigned and without TSIG [P]. A
+zone that it does not have: NOTAUTH to an update, unsigned [K]; REFUSED to a question.
 """
 
 import time
@@ -63,7 +63,7 @@ class FakePrimary(FakeHost):
     """A primary name server."""
 
     name: ClassVar = "rfc2136"
-    name_servers: ClassVar = ("ns1.own-primary.example", "ns2.own-primary.example")
+    name_servers: ClassVar[tuple[str, ...]] = ("ns1.own-primary.example", "ns2.own-primary.example")
     credentials: ClassVar = {"key_name": "wixsend.key", "secret": "c2FuZGJveC1zYW5kYm94LXNhbmRib3gh", "algorithm": "hmac-sha512"}
     speaks: ClassVar = "dns"
 
@@ -236,17 +236,17 @@ def _apply(zone: dict[Name, _Node], apex: Name, change: dns.rrset.RRset) -> None
 
 
 def _remove(zone: dict[Name, _Node], name: Name, rdata: dns.rdata.Rdata) -> None:
-    rrset = zone.get(name, {}).get(rdata.rdtype)
-    if rrset is not None and rdata in rrset:
-        rrset.remove(rdata)
-    if rrset is not None and not rrset:
-        del zone[name][rdata.rdtype]
-    if name in zone and not zone[name]:
-        del zone[name]
+    node = zone.get(name, {})
+    rrset = node.pop(rdata.rdtype, None)
+    left = [other for other in rrset or () if other != rdata]
+    if rrset is not None and left:
+        node[rdata.rdtype] = dns.rdataset.from_rdata_list(rrset.ttl, left)
+    if not node:
+        zone.pop(name, None)
 
 
 def _node(zone: dict[Name, _Node], name: Name, apex: Name) -> _Node | None:
-    """What a question is answered from: the name, or a wildcard; empty for a name that only has names below it, `None` where there is none."""
+    """What a question is answered from: the name, or a wildcard; empty for a name with nothing but names below it, `None` for no name."""
     if name in zone:
         return zone[name]
     if any(held.is_subdomain(name) for held in zone):
@@ -268,6 +268,4 @@ def _rdata(record: Record) -> dns.rdata.Rdata:
 
 
 def _rrset(name: Name, rdataset: dns.rdataset.Rdataset) -> dns.rrset.RRset:
-    rrset = dns.rrset.RRset(name, dns.rdataclass.IN, rdataset.rdtype)
-    rrset.update(rdataset)
-    return rrset
+    return dns.rrset.from_rdata_list(name, rdataset.ttl, list(rdataset))
