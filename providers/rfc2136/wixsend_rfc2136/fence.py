@@ -4,6 +4,7 @@ dnspython makes and reads the messages. What it would do beyond that (UDP, retri
 """
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -47,7 +48,7 @@ def key_of(credentials: Credentials) -> dns.tsig.Key:
     if algorithm not in ALGORITHMS:
         raise CredentialsRejected(f"RFC 2136: {algorithm!r} is no TSIG algorithm that may be used", f"Use one of {', '.join(ALGORITHMS)}.")
     try:
-        return dns.tsig.Key(credentials["key_name"], credentials["secret"], algorithm)
+        return dns.tsig.Key(credentials["key_name"], base64.b64decode(credentials["secret"], validate=True), algorithm)
     except (ValueError, dns.exception.DNSException):
         pass  # the exception holds what it could not read
     raise CredentialsRejected(
