@@ -51,12 +51,16 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a DNS host, ready to be opened. `plain_http`: a person lets it speak to a private address without TLS."""
+    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened.
+
+    `plain_http`: a person lets it speak to a private address without TLS.
+    """
 
     name: str
     plugin_name: str
     base_url: str
     credentials: Credentials = field(repr=False)
+    problem: ConfigError | None = None
     plain_http: bool = False
 
 
@@ -205,8 +209,9 @@ class Accounts:
     def accounts(self, provider: str | None = None) -> list[Account]:
         """The accounts at that provider, or at every provider.
 
-        With a `provider` there is at least one, and each is complete: else `CredentialsMissing` names each field, its environment variable
-        and where to get it. Without one, accounts of plugins that are missing or broken, or that are not complete, are left out.
+        With a `provider` there is at least one that can be opened: else the first one's `ConfigError`, of which `CredentialsMissing` names
+        each field, its environment variable and where to get it. Others may come with a `problem`: it is no concern of those that
+        can be opened. Without a provider, accounts of plugins that are missing or broken, or that are not complete, are left out.
         """
         if provider is None:
             return [account for name in self._plugins.names() for account in self._usable(name)]
@@ -214,7 +219,17 @@ class Accounts:
         names = self.names(plugin)
         if not names:
             raise _missing(plugin, plugin.name, [each for each in plugin.credentials if each.required])
-        return [self._account(plugin, name) for name in names]
+        found = [self._account_or_problem(plugin, name) for name in names]
+        problems = [account.problem for account in found if account.problem is not None]
+        if len(problems) == len(found):
+            raise problems[0]
+        return found
+
+    def _account_or_problem(self, plugin: ProviderPlugin, name: str) -> Account:
+        try:
+            return self._account(plugin, name)
+        except ConfigError as wrong:
+            return Account(name, plugin.name, "", {}, wrong)
 
     def _usable(self, provider: str) -> list[Account]:
         found: list[Account] = []
@@ -264,7 +279,8 @@ class Accounts:
             usual = plugin.own_url or plugin.base_url
             raise ConfigError(f"{plugin.label} is not spoken to at {base_url} (account {name})", f"Write its base_url as {usual}.")
         plain_http = "plain_http" in table and table["plain_http"].text == str(True)
-        return Account(name, plugin.name, base_url, {key: value for key, value in credentials.items() if value}, plain_http)
+        given = {key: value for key, value in credentials.items() if value}
+        return Account(name, plugin.name, base_url, given, plain_http=plain_http)
 
     def _base_url(self, plugin: ProviderPlugin, table: Mapping[str, Written]) -> str:
         """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place; empty

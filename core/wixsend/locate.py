@@ -10,6 +10,7 @@ from typing import Protocol
 
 from wixsend.adapters import Adapter
 from wixsend.errors import CredentialsMissing, ZoneNotHeld
+from wixsend.holdings import Account, Holdings
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, matches_suffix, text
 from wixsend.plugins import Plugins
@@ -17,19 +18,10 @@ from wixsend.records import Zone
 from wixsend.verdict import Delegation
 from wixsend.wix import Wix
 
-__all__ = ["Account", "Located", "Locator", "Outside"]
+__all__ = ["Located", "Locator", "Outside"]
 
 _WIX_NAME_SERVERS = (absolute("wixdns.net"),)
 """Name servers that mean that Wix serves the zone itself (facts: `ns0` to `ns11` seen)."""
-
-
-class Account(Protocol):
-    """One named account at a DNS host."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def plugin_name(self) -> str: ...
 
 
 class Outside(Protocol):
@@ -41,6 +33,8 @@ class Outside(Protocol):
     def wix(self) -> Wix: ...
     @property
     def dns(self) -> Dns: ...
+    @property
+    def holdings(self) -> Holdings: ...
 
     def accounts(self, provider: str) -> Sequence[Account]:
         """The accounts at this host; `CredentialsMissing` when there is none."""
@@ -156,11 +150,8 @@ class Locator:
 
     async def _holding(self, located: Located, accounts: Sequence[Account]) -> list[Located]:
         """The accounts that hold the zone; of several, those whose name servers are the zone's, where any are."""
-        apex = located.delegation.apex
-        found: list[Located] = []
-        for account in accounts:
-            adapter = await self._outside.adapter(account)
-            found += [replace(located, account=account, adapter=adapter, zone=zone) for zone in await adapter.zone(apex)]
+        held = await self._outside.holdings.holders(accounts, located.delegation)
+        found = [replace(located, account=one.account, adapter=one.adapter, zone=one.zone) for one in held]
         if len(found) > 1:
             delegated = {server.name for server in located.delegation.servers}
             found = [one for one in found if one.zone and delegated <= set(one.zone.name_servers)] or found

@@ -14,7 +14,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -399,9 +399,9 @@ class Server:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
-def speaking_dns(hosts: Iterable[FakeHost]) -> dict[str, Refusal]:
-    """Those of the hosts that speak DNS, as `Server` wants to know of them."""
-    return {host.name: host.refusal for host in hosts if host.speaks == "dns"}
+def speaking_dns(services: Mapping[str, FakeHost]) -> dict[str, Refusal]:
+    """Those of the services that speak DNS, as `Server` wants to know of them."""
+    return {name: host.refusal for name, host in services.items() if host.speaks == "dns"}
 
 
 def _message(wire: bytes) -> Request:

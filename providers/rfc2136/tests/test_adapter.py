@@ -50,7 +50,7 @@ def fake() -> FakePrimary:
 
 @pytest.fixture
 def server(fake: FakePrimary) -> Iterator[Server]:
-    with Server({"rfc2136": fake.handle}, dns=speaking_dns([fake])) as server:
+    with Server({"rfc2136": fake.handle}, dns=speaking_dns({"rfc2136": fake})) as server:
         yield server
 
 
@@ -72,7 +72,7 @@ async def _opened(credentials: Mapping[str, str], server: Server) -> AsyncIterat
 @asynccontextmanager
 async def _at(fake: FakePrimary) -> AsyncIterator[Adapter]:
     """An account at another server."""
-    with Server({"rfc2136": fake.handle}, dns=speaking_dns([fake])) as server:
+    with Server({"rfc2136": fake.handle}, dns=speaking_dns({"rfc2136": fake})) as server:
         async with _opened(fake.credentials, server) as adapter:
             yield adapter
 
