@@ -44,17 +44,19 @@ BETA = plugin(
 
 OWN = plugin("own", CredentialField("key", "OWN_KEY", "API key"), base_url="", own_url="https://ns1.example.com:8443")
 
+DNS = plugin("dns", CredentialField("key", "DNS_KEY", "TSIG key"), base_url="", own_url="dns://ns1.example.com")
+
 
 class Installed:
     """Plugins that work, and one that is broken."""
 
     def names(self) -> tuple[str, ...]:
-        return ("alpha", "beta-dns", "broken", "own")
+        return ("alpha", "beta-dns", "broken", "dns", "own")
 
     def get(self, name: str) -> ProviderPlugin:
         if name == "broken":
             raise PluginBroken("broken")
-        found = {"alpha": ALPHA, "beta-dns": BETA, "own": OWN}.get(name)
+        found = {"alpha": ALPHA, "beta-dns": BETA, "dns": DNS, "own": OWN}.get(name)
         if found is None:
             raise PluginMissing(f"no {name}")
         return found
@@ -248,6 +250,16 @@ def test_a_host_of_ones_own_has_no_usual_place() -> None:
         configured({"OWN_KEY": TOKEN}).accounts("own")
     assert "WIXSEND_OWN_BASE_URL" in missing.value.next_step and '"https://ns1.example.com:8443"' in missing.value.next_step
     assert [account.name for account in configured({"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN}).accounts()] == ["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"), [("own", "dns://ns1.example.com"), ("alpha", "dns://ns1.example.com"), ("dns", "https://ns1.example.com")]
+)
+def test_a_host_is_spoken_to_as_it_speaks(provider: str, url: str) -> None:
+    environ = {"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN, "DNS_KEY": TOKEN, f"WIXSEND_{provider.upper()}_BASE_URL": url}
+    with pytest.raises(ConfigError, match=f"is not spoken to at {url}") as wrong:
+        configured(environ).accounts(provider)
+    assert "Write its base_url as" in wrong.value.next_step
 
 
 @pytest.mark.parametrize(("table", "plain"), [({}, False), ({"plain_http": "True"}, True), ({"plain_http": "False"}, False)])

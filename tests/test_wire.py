@@ -226,7 +226,9 @@ def test_a_base_url_without_tls_is_for_loopback_alone_and_holds_no_password(url:
     assert caught.value.next_step
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8", "http://[::1]:8/v1", "http://localhost", "https://api.example.com/v4"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8", "http://[::1]:8/v1", "http://localhost", "https://api.example.com/v4", "dns://ns1.example.com"]
+)
 def test_a_base_url_that_may_be_spoken_to(url: str) -> None:
     assert HttpWire(url).base_url == url
 
@@ -245,6 +247,15 @@ def test_without_tls_nothing_else_may_be_spoken_to_whatever_a_person_said(url: s
     with pytest.raises(ConfigError) as caught:
         HttpWire(url, plain_http=True)
     assert "plain_http" in caught.value.next_step
+
+
+async def test_dns_messages_are_counted_and_have_an_origin() -> None:
+    wire = HttpWire("dns://192.0.2.53")
+    await wire.before_async("UPDATE", "dns://192.0.2.53:53")
+    for url in ("dns://192.0.2.53:5353", "dns://192.0.2.54", "https://192.0.2.53:53"):
+        with pytest.raises(Unavailable, match="was stopped"):
+            await wire.before_async("UPDATE", url)
+    assert wire.calls == 1
 
 
 async def test_no_request_leaves_for_another_origin(serve: Serve, asked: Asked) -> None:

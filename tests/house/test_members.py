@@ -20,7 +20,7 @@ by_name = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda path: path.n
 
 
 def test_there_are_providers() -> None:
-    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "digitalocean", "godaddy", "namecheap", "powerdns"}
+    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "digitalocean", "godaddy", "namecheap", "powerdns", "rfc2136"}
 
 
 @by_name

@@ -167,9 +167,10 @@ view "whole" {{
 """
 
 
-def bind_primary(folder: Path, address: str, zones: Iterable[str], name: str, algorithm: str, secret: str) -> str:
-    """One of somebody's own: zones that one TSIG key may update."""
-    primaries = "".join(f'zone "{apex}" {{ type primary; file "{apex}.zone"; allow-update {{ key "{name}"; }}; }};\n' for apex in zones)
+def bind_primary(folder: Path, address: str, zones: Mapping[str, bool], name: str, algorithm: str, secret: str) -> str:
+    """One of somebody's own: zones that one TSIG key may update, all of it or CNAME records alone."""
+    may = {True: f'update-policy {{ grant "{name}" zonesub CNAME; }};', False: f'allow-update {{ key "{name}"; }};'}
+    primaries = "".join(f'zone "{apex}" {{ type primary; file "{apex}.zone"; {may[least]} }};\n' for apex, least in zones.items())
     return f"""
 key "{name}" {{ algorithm {algorithm}; secret "{secret}"; }};
 options {{
@@ -181,9 +182,10 @@ controls {{ }};
 {primaries}"""
 
 
-def knot_primary(folder: Path, address: str, zones: Iterable[str], name: str, algorithm: str, secret: str) -> str:
+def knot_primary(folder: Path, address: str, zones: Mapping[str, bool], name: str, algorithm: str, secret: str) -> str:
     """The same, with Knot DNS."""
-    primaries = "".join(f"  - domain: {apex}\n" for apex in zones)
+    may = {True: "cnames", False: "update"}
+    primaries = "".join(f"  - domain: {apex}\n    acl: [{may[least]}, look]\n" for apex, least in zones.items())
     return f"""
 server:
     rundir: "{folder}"
@@ -203,6 +205,10 @@ acl:
   - id: update
     key: {name}
     action: update
+  - id: cnames
+    key: {name}
+    action: update
+    update-type: [CNAME]
   - id: look
     address: 127.0.0.0/8
     action: transfer
@@ -212,7 +218,6 @@ template:
     file: "%s.zone"
     zonefile-sync: -1
     journal-content: none
-    acl: [update, look]
 {"zone:" if primaries else ""}
 {primaries}"""
 

@@ -203,7 +203,7 @@ class _FromFiles(OwnPrimary):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
-        self._apexes: list[str] = []
+        self._apexes: dict[str, bool] = {}
         (folder / "db").mkdir(parents=True)
         self._configure()
         self._process = Process(self.address, ".", [*self.argv, str(folder / self.config)], folder)
@@ -216,18 +216,18 @@ class _FromFiles(OwnPrimary):
         self._process.stop()
 
     def clear(self) -> None:
-        gone, self._apexes = self._apexes, []
+        gone, self._apexes = self._apexes, {}
         self._reload(gone)
         for file in (file for apex in gone for file in self._folder.glob(f"{apex}.*")):
             file.unlink()
 
     def add_zone(self, apex: str, records: Iterable[Record] = (), **settings: Any) -> None:
-        """The zone from a file; what is no zone file of one server's taste comes in by an update."""
+        """The zone from a file. `least`: the key may update CNAME records, and nothing else."""
         servers = [f"@ 3600 NS {server}." for server in self.name_servers]
         soa = f"@ 3600 SOA {self.name_servers[0]}. hostmaster.{apex}. {int(time.time() * 10) % 2**31} 3600 900 604800 2"
         lines = [f"{each.owner.to_text()} {each.ttl or 3600} {each.rtype} {each.rdata}" for each in dict.fromkeys(records)]
         (self._folder / f"{apex}.zone").write_text("\n".join([f"$ORIGIN {apex}.", soa, *servers, *lines, ""]))
-        self._apexes.append(apex)
+        self._apexes[apex] = bool(settings.get("least"))
         self._reload([apex])
 
     def apexes(self) -> tuple[str, ...]:

@@ -53,10 +53,10 @@ THEIRS = (
 
 
 def test_the_whole_job(lab: Lab, primary: OwnPrimary, tmp_path: Path) -> None:
-    """A zone on one's own primary, found without being named; all of it as it was after the undo."""
+    """A zone on one's own primary, found without being named, with the least permission; all of it as it was after the undo."""
     primary.clear()
     apex = f"job-{primary.name_servers[0].partition('.')[0]}.com"
-    primary.add_zone(apex, [record(owner, rtype, rdata.format(apex=apex), apex, 300) for owner, rtype, rdata in THEIRS])
+    primary.add_zone(apex, [record(owner, rtype, rdata.format(apex=apex), apex, 300) for owner, rtype, rdata in THEIRS], least=True)
     lab.delegate(apex, primary.name_servers)
     before = set(transferred(apex, primary.address))
     key = {f"RFC2136_{name.upper()}": value for name, value in primary.credentials.items()}
