@@ -116,10 +116,12 @@ def test_what_is_no_message_is_sent_in_the_place_of_one(server: Server) -> None:
 
 
 def test_what_is_sent_may_be_no_message_either() -> None:
-    with Server({"dns": lambda request: Response(body=request.path.encode() + request.body)}, dns={"dns": refused}) as server:
-        with Client(server) as client:
-            client._socket.sendall(b"\0\3abc")
-            assert client._file.read(6) == b"\0\4/abc"
+    def echo(request: Request) -> Response:
+        return Response(body=request.path.encode() + request.body)
+
+    with Server({"dns": echo}, dns={"dns": refused}) as server, Client(server) as client:
+        client._socket.sendall(b"\0\3abc")
+        assert client._file.read(6) == b"\0\4/abc"
 
 
 def test_a_service_can_be_shut_and_opened_again(server: Server) -> None:
