@@ -142,6 +142,14 @@ async def test_more_zones_of_one_name_than_a_page_holds(provider: Adapter, fake:
     assert len(await provider.zone(APEX)) == 2
 
 
+async def test_the_listing_describes_as_the_question_does(provider: Adapter, fake: FakeRoute53) -> None:
+    for settings in ({"private": True}, {"name_servers": ("ns1.white.example", "ns2.white.example")}):
+        fake.add_zone("example.com", **settings)
+    fake.add_zone("example.org", private=True)
+    asked = [*await provider.zone(APEX), *await provider.zone(absolute("example.org"))]
+    assert sorted(map(repr, await provider.zones())) == sorted(map(repr, asked))
+
+
 # What is in it
 
 

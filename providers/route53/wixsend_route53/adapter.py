@@ -1,4 +1,4 @@
-"""The three answers for Route 53, through AWS's SDK. What its API promises is written down in `sandbox.py`, with the code that behaves so."""
+"""The three answers for Route 53, through AWS's SDK. What its API promises is written down in `sandbox.py`, beside what does so."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -36,8 +36,11 @@ __all__ = ["ERRORS", "Route53"]
 _PAGE = 300
 """RRsets in a page, the most that Route 53 gives."""
 
+_ZONES = 100
+"""Hosted zones in a page, the most that Route 53 gives."""
+
 _MOST = 1000
-"""Pages of one zone: a zone may be enlarged to some 100,000 RRsets, and pages without end would be read for ever."""
+"""Pages of one list: zones and accounts may be enlarged to some 100,000 entries, and pages without end would be read for ever."""
 
 _KEYS = "Look at the access key in AWS's console: IAM, Users, Security credentials."
 _POLICY = "`wixsend providers show route53` lists the actions that an IAM policy must allow."
@@ -126,11 +129,14 @@ class Route53:
 
         A private one is never a zone of the world's DNS. It is shown, with that as its problem, only where there is no other.
         """
-        rows = [row for row in self._rows(apex) if name_of(row["Name"]) == apex]
-        public = [_zone(apex, row) for row in rows if not row["Config"]["PrivateZone"]]
-        if len(public) > 1:
-            return [replace(zone, name_servers=self._servers(zone)) for zone in public]
-        return public or [_zone(apex, row) for row in rows]
+        return self._described(apex, [row for row in self._rows(apex) if name_of(row["Name"]) == apex])
+
+    def zones(self) -> list[Zone]:
+        """What `zone` says of every name in the account: one call for each hundred hosted zones, and one for each of several of a name."""
+        named: dict[Name, list[Mapping[str, Any]]] = {}
+        for row in self._rows(None):
+            named.setdefault(name_of(row["Name"]), []).append(row)
+        return [zone for apex, rows in named.items() for zone in self._described(apex, rows)]
 
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """The whole zone where one page holds it (300 RRsets); otherwise only these names, a call for each that the page has not whole.
@@ -167,15 +173,24 @@ class Route53:
     def close(self) -> None:
         self._aws.close()
 
-    def _rows(self, apex: Name) -> Iterator[Mapping[str, Any]]:
-        """Every hosted zone of the account of this name, and some that come after it: the list begins where it is told to."""
-        start: dict[str, str] = {"DNSName": stored(apex)}
+    def _described(self, apex: Name, rows: Sequence[Mapping[str, Any]]) -> list[Zone]:
+        public = [_zone(apex, row) for row in rows if not row["Config"]["PrivateZone"]]
+        if len(public) > 1:
+            return [replace(zone, name_servers=self._servers(zone)) for zone in public]
+        return public or [_zone(apex, row) for row in rows]
+
+    def _rows(self, apex: Name | None) -> Iterator[Mapping[str, Any]]:
+        """Every hosted zone of the account, or those of this name and some that come after: the list begins where it is told to."""
+        start: dict[str, str] = {} if apex is None else {"DNSName": stored(apex)}
         for _ in range(_MOST):
-            page = self._aws.list_hosted_zones_by_name(MaxItems="100", **start)
+            page = self._aws.list_hosted_zones_by_name(MaxItems=str(_ZONES), **start)
             yield from page["HostedZones"]
-            if not page["IsTruncated"] or name_of(page["NextDNSName"]) != apex:
+            if not page["IsTruncated"] or (apex is not None and name_of(page["NextDNSName"]) != apex):
                 return
-            start = {"DNSName": page["NextDNSName"], "HostedZoneId": page["NextHostedZoneId"]}
+            following = {"DNSName": page["NextDNSName"], "HostedZoneId": page["NextHostedZoneId"]}
+            if following == start:
+                raise ValueError("a page leads to itself")
+            start = following
         raise ValueError("more pages than any account has")
 
     def _servers(self, zone: Zone) -> tuple[Name, ...]:
