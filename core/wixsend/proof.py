@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 from wixsend.dnssec import Keys, bogus, keys, usable
 from wixsend.exchange import Exchange, Hoped
@@ -75,7 +76,7 @@ class Prover:
         wanted = [hoped.record for hoped in hopes]
         verdict = partial(judge, wanted, apex=delegation.apex, resolvers=resolvers, former=tuple(former), waited=waited)
         zone = Cut(delegation.apex, delegation.parent, delegation.servers)
-        looks = await self._see_all([(hoped, zone) for hoped in hopes])
+        looks = await self._see_all(hopes, zone)
         seen = [look.seen for look in looks]
         if not looks or not all(look.shows for look in looks):
             looks += await self._beyond(looks)
@@ -91,24 +92,27 @@ class Prover:
         if unbelieved:
             return verdict([unbelieved.get(look, look) for look in seen])
         chains = asyncio.gather(*(self._chain(want) for want in wanted if follow and want.rtype == "CNAME"))
-        asked = asyncio.gather(*(self._exchange.resolver_shows(address, hoped) for hoped in hopes for address in resolvers))
-        return verdict([*seen, *await asked], chains=await chains)
+        asked = asyncio.gather(*(self._exchange.resolver_shows(address, hopes) for address in resolvers))
+        return verdict([*seen, *chain.from_iterable(await asked)], chains=await chains)
 
     # Authoritative servers
 
-    async def _see_all(self, asks: Iterable[tuple[Hoped, Cut]]) -> list[_Look]:
-        """Each record at each server of its zone, at each address."""
-        every = [(hoped, cut, *place) for hoped, cut in asks for place in self._walker.every(cut.servers)]
-        looks = await asyncio.gather(
-            *(self._exchange.authority_shows(server, address, cut.apex, hoped) for hoped, cut, server, address in every)
-        )
-        return [_Look(hoped, cut, server, seen) for (hoped, cut, server, _address), seen in zip(every, looks, strict=True)]
+    async def _see_all(self, hopes: Sequence[Hoped], cut: Cut) -> list[_Look]:
+        """Each record at each server of a zone, at each address."""
+        places = list(self._walker.every(cut.servers))
+        asked = (self._exchange.authority_shows(server, address, cut.apex, hopes) for server, address in places)
+        return [
+            _Look(hoped, cut, server, seen)
+            for (server, _address), looks in zip(places, await asyncio.gather(*asked), strict=True)
+            for hoped, seen in zip(hopes, looks, strict=True)
+        ]
 
     async def _beyond(self, looks: Sequence[_Look]) -> list[_Look]:
         """The records whose names are delegated onward, at the servers of those zones."""
         strays = list(dict.fromkeys(look.hoped for look in looks if look.seen.outcome is Outcome.REFERRAL))
         walks = await asyncio.gather(*(self._walker.walk(hoped.record.owner) for hoped in strays))
-        return await self._see_all([(hoped, walk.cut) for hoped, walk in zip(strays, walks, strict=True)])
+        beyond = await asyncio.gather(*(self._see_all([hoped], walk.cut) for hoped, walk in zip(strays, walks, strict=True)))
+        return [look for looks in beyond for look in looks]
 
     async def _probe(self, wanted: Sequence[Record], seen: Sequence[Seen], zone: Cut) -> list[Seen]:
         """The answers to `probes`, from the first authoritative server that lacks something."""
@@ -134,14 +138,12 @@ class Prover:
             return []
         addresses = await asyncio.gather(*map(self._walker.addresses, hosts))
         places = [(NameServer(host, found), address) for host, found in zip(hosts, addresses, strict=True) for address in found[:1]]
-        found = await asyncio.gather(
-            *(
-                self._exchange.authority_shows(server, address, cut.apex, hoped)
-                for server, address in places
-                for hoped, cut in lacking.items()
-            )
+        asked = (
+            self._exchange.authority_shows(server, address, cut.apex, [hoped])
+            for server, address in places
+            for hoped, cut in lacking.items()
         )
-        return [replace(look, kind=Kind.UNDELEGATED) for look in found]
+        return [replace(look, kind=Kind.UNDELEGATED) for look in chain.from_iterable(await asyncio.gather(*asked))]
 
     async def _see(self, server: NameServer, address: str, zone: Name, name: Name, rtype: str) -> Seen:
         return (await self._exchange.authority(server, address, zone, name, rtype))[0]

@@ -356,11 +356,15 @@ def judge(
 def _by_name(seen: Iterable[Seen]) -> Mapping[Name, Sequence[Seen]]:
     """Looks by the name that was asked for, each once, in an order that does not depend on theirs.
 
-    Hashing and comparing names is most of what a proof of thousands of records costs: here each is hashed once.
+    Hashing names is most of what a proof of thousands of records costs: looks at one name hold the same object, which is hashed once.
     """
     grouped: dict[Name, list[Seen]] = {}
+    same: dict[int, list[Seen]] = {}
     for look in seen:
-        grouped.setdefault(look.name, []).append(look)
+        looks = same.get(id(look.name))
+        if looks is None:
+            looks = same[id(look.name)] = grouped.setdefault(look.name, [])
+        looks.append(look)
     for looks in grouped.values():
         looks.sort(key=lambda look: (look.kind, look.server, look.address, look.rtype, look.outcome))
     return {name: [look for at, look in enumerate(looks) if not at or look != looks[at - 1]] for name, looks in grouped.items()}
@@ -368,7 +372,7 @@ def _by_name(seen: Iterable[Seen]) -> Mapping[Name, Sequence[Seen]]:
 
 def shows(look: Seen, want: Record) -> bool:
     """True when a look saw this record and no other."""
-    return bool(look.records) and all(record == want for record in look.records)
+    return look.records == (want,) * max(1, len(look.records))
 
 
 def _next(
@@ -514,6 +518,9 @@ class _Context:
         return next((found for found in held if found), frozenset())
 
     def _finding(self, want: Record, owner: str, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
+        if verdict is Verdict.VISIBLE:
+            label = look.label
+            return Finding(want, label, look.kind, verdict, f"{label} shows {owner}")
         astray = self._astray(want) if verdict is Verdict.WRONG_ZONE else None
         served = self._served(want) if verdict is Verdict.DELEGATED else ""
         sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere, astray, served)
@@ -522,7 +529,7 @@ class _Context:
         elif verdict is Verdict.ABSENT and look.kind is Kind.RESOLVER and look.ttl is None:
             holds = self.patient
         else:
-            holds = verdict is not Verdict.VISIBLE and not (verdict is Verdict.DELEGATED and elsewhere)
+            holds = not (verdict is Verdict.DELEGATED and elsewhere)
         wait = float(look.ttl) if look.kind is Kind.RESOLVER and holds and look.ttl is not None else None
         return Finding(want, look.label, look.kind, verdict, sentence, next_step, wait, holds)
 
@@ -569,13 +576,11 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
 def _words(
     want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool, astray: Seen | None, served: str
 ) -> tuple[str, str]:
-    """The sentence and the next step for a verdict.
+    """The sentence and the next step for a verdict other than visible.
 
     `owner` is the wanted record's as text, `astray` where it is in a wrong zone, `served` by whom its own zone is served.
     """
     server = look.label
-    if verdict is Verdict.VISIBLE:
-        return f"{server} shows {owner}", ""
     if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
         said, step = _SILENCE[look.outcome]
         return f"{server} {said}", step
