@@ -282,8 +282,8 @@ def doubled(owner: Name, apex: Name) -> Name | None:
 def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[Question, ...]:
     """What else to ask an authoritative server, to tell apart the ways in which a record is missing. Nothing when all is well.
 
-    A denied name is looked for where a doubled host would be. A name that exists without the record may be masked by addresses; that,
-    and a wrong target, may come from a wildcard.
+    A name that is denied everywhere is looked for where a doubled host would be. A name that exists without the record may be masked by
+    addresses; that, and a wrong target, may come from a wildcard.
     """
     questions: dict[Question, None] = {}
     looks = _by_name(seen)
@@ -293,7 +293,7 @@ def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[
         if not outcomes:
             continue
         beside = doubled(want.owner, apex)
-        if outcomes & _NEGATIVE and beside is not None:
+        if outcomes & _NEGATIVE and beside is not None and not any(shows(look, want) for look in mine):
             questions[Question(beside, want.rtype)] = None
         if Outcome.NODATA in outcomes:
             questions.update((Question(want.owner, rtype), None) for rtype in ("A", "AAAA"))
