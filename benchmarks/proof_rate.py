@@ -30,7 +30,7 @@ from live_servers.lab import ROOT as ROOT_SERVER
 from wixsend.exchange import DnsSettings, Hoped
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, text
-from wixsend.packets import Edns, Packets, shows
+from wixsend.packets import Manner, Packets, shows
 from wixsend.records import Record
 from wixsend.testing.world import record
 from wixsend.verdict import Proof
@@ -99,7 +99,7 @@ async def sockets(asks: Mapping[Name, list[Record]], at_once: float) -> int:
         nonlocal wrong
         for server, hopes in left:
             asked, first_hand = [hoped.asked for hoped in hopes], server in AUTHORITATIVE
-            answers = await packets.udp((server, 53), asked, rd=not first_hand, edns=Edns.ON, timeout=5)
+            answers = await packets.udp((server, 53), asked, how=Manner(rd=not first_hand), timeout=5)
             for got, hoped in zip(answers, hopes, strict=True):
                 wrong += isinstance(got, OSError) or shows(got, hoped.asked, hoped.target, authority=first_hand) is None
 
@@ -235,8 +235,8 @@ def report(found: Mapping[str, Measured], at_once: int) -> Report:
             }
         )
     notes = [
-        f"wixsend was {ours.rate / peer.rate:.1f} times as fast as dns.asyncresolver and took 1/{each['asyncresolver'] / each['wixsend']:.1f} "
-        f"of its processor time (target: {TIMES_FASTER} times, 1/{TIMES_FASTER}).",
+        f"wixsend was {ours.rate / peer.rate:.1f} times as fast as dns.asyncresolver (target: at least {TIMES_FASTER}) "
+        f"and took 1/{each['asyncresolver'] / each['wixsend']:.1f} of its processor time.",
         f"dnsperf was {limit.rate / ours.rate:.1f} times as fast as wixsend (target: at most {DNSPERF_FASTER}).",
         f"One core of Python bounds it: {each['sockets']:.0f} µs of processor time for sockets, the event loop and comparing bytes, "
         f"{each['wixsend'] - each['sockets']:.0f} µs for turns, the walk to each zone, and the verdicts.",

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wixsend.names import Name, absolute
-from wixsend.packets import Answer, Edns, Packets, Place, is_truncated, name_at, query, question, responds, shows
+from wixsend.packets import Answer, Edns, Manner, Packets, Place, is_truncated, name_at, query, question, responds, shows
 
 labels = st.text("abcXYZ019_-", min_size=1, max_size=12).map(str.encode)
 names = st.builds(
@@ -146,9 +146,10 @@ def test_compressed_names_are_read_as_dnspython_reads_them(some: list[Name], dat
 
 
 def test_a_question_is_as_dnspython_would_send_it() -> None:
-    sent = dns.message.from_wire(query(7, ASKED, True, Edns.ON))
+    sent = dns.message.from_wire(query(7, ASKED, Manner(rd=True)))
     assert (sent.id, sent.question[0].name, sent.flags, sent.payload) == (7, OWNER, dns.flags.RD, 1232)
-    assert dns.message.from_wire(query(7, ASKED, False, Edns.OFF)).edns == -1
+    assert dns.message.from_wire(query(7, ASKED, Manner(edns=Edns.OFF))).edns == -1
+    assert dns.message.from_wire(query(7, ASKED, Manner(rd=True, cd=True))).flags == dns.flags.RD | dns.flags.CD
 
 
 RESPONDS: dict[str, tuple[bytes, bool]] = {
@@ -157,7 +158,7 @@ RESPONDS: dict[str, tuple[bytes, bool]] = {
     "another id": (b"\0\x08" + SHOWN[2:], False),
     "another question": (response(owner=TARGET), False),
     "another type": (SHOWN[: 12 + len(ASKED) - 4] + b"\0\x01" + SHOWN[12 + len(ASKED) - 2 :], False),
-    "a question": (query(7, ASKED, False, Edns.ON), False),
+    "a question": (query(7, ASKED, Manner()), False),
     "half a header": (SHOWN[:7], False),
     "an error without a question": (b"\0\x07\x80\x01" + b"\0" * 8, True),
     "an answer without a question": (b"\0\x07\x84\0" + b"\0" * 8, False),
@@ -221,7 +222,7 @@ async def ask(packets: Packets, server: Server, timeout: float = 2.0) -> bytes: 
 
 
 async def ask_each(packets: Packets, place: Place, questions: Sequence[bytes], timeout: float = 2.0) -> list[Answer]:  # noqa: ASYNC109
-    return await packets.udp(place, questions, rd=False, edns=Edns.ON, timeout=timeout)
+    return await packets.udp(place, questions, how=Manner(), timeout=timeout)
 
 
 async def test_what_is_no_response_to_the_question_is_passed_over() -> None:
@@ -341,7 +342,7 @@ def framed(message: bytes) -> bytes:
 
 async def test_a_huge_answer_comes_over_tcp(tcp_place: Callable[[bytes, bool], Place]) -> None:
     huge = SHOWN + b"\0" * (65535 - len(SHOWN))
-    got = await Packets().tcp(tcp_place(framed(huge), True), ASKED, rd=False, edns=Edns.ON, timeout=2)
+    got = await Packets().tcp(tcp_place(framed(huge), True), ASKED, how=Manner(), timeout=2)
     assert got[2:] == huge[2:]
 
 
@@ -351,14 +352,14 @@ async def test_a_huge_answer_comes_over_tcp(tcp_place: Callable[[bytes, bool], P
         (framed(SHOWN)[:20], True, EOFError),
         (b"", False, EOFError),
         (framed(response(owner=TARGET)), True, ValueError),
-        (framed(query(7, ASKED, False, Edns.ON)), True, ValueError),
+        (framed(query(7, ASKED, Manner())), True, ValueError),
     ],
 )
 async def test_over_tcp_what_is_cut_short_or_another_questions_is_an_error(
     tcp_place: Callable[[bytes, bool], Place], sends: bytes, with_id: bool, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await Packets().tcp(tcp_place(sends, with_id), ASKED, rd=False, edns=Edns.ON, timeout=2)
+        await Packets().tcp(tcp_place(sends, with_id), ASKED, how=Manner(), timeout=2)
 
 
 def test_dnspython_reads_what_we_recognise() -> None:

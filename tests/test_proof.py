@@ -326,6 +326,38 @@ async def test_whether_the_zone_is_signed_is_remembered_for_a_while(zone: Sandbo
     assert "DS" in {query.rtype for query in zone.queries}
 
 
+# Resolvers that validate
+
+
+async def test_a_resolver_that_fails_until_it_checks_no_signatures_does_not_believe_them(
+    zone: SandboxDns, held: list[Record], look: Look
+) -> None:
+    held.append(S1)
+    zone.add_fault(DnsFault("disbelieve", server="resolver"))
+    for waited in (0.0, 10_000.0):
+        proof = await look(waited=waited)
+        assert proof.at_authoritative and not proof.complete
+        assert [finding.verdict for finding in proof.findings[2:]] == [Verdict.BOGUS] * 2
+    assert "signatures" in proof.why and "(NSEC)" in proof.findings[2].next_step
+
+
+async def test_one_that_alone_does_not_believe_what_others_show_is_set_aside_after_the_grace(
+    zone: SandboxDns, held: list[Record], look: Look
+) -> None:
+    held.append(S1)
+    zone.add_fault(DnsFault("disbelieve", server=next(iter(zone.recursors))))
+    assert not (await look()).complete
+    proof = await look(waited=60.0)
+    assert proof.complete and "it was set aside" in proof.warnings[0]
+
+
+async def test_one_that_fails_either_way_is_no_judge_of_signatures(zone: SandboxDns, held: list[Record], look: Look) -> None:
+    held.append(S1)
+    zone.add_fault(DnsFault("servfail", server="resolver"))
+    assert {finding.verdict for finding in (await look()).findings[2:]} == {Verdict.UNREACHABLE}
+    assert (await look(waited=60.0)).complete
+
+
 # What lies behind the target
 
 TARGET = "s1.x.ascendbywix.com"

@@ -20,7 +20,7 @@ import dns.name
 
 from wixsend.errors import ConfigError
 from wixsend.names import Name, is_below, text
-from wixsend.packets import Edns, Packets, Place, is_truncated, name_at, query, question, responds, shows
+from wixsend.packets import Edns, Manner, Packets, Place, is_truncated, name_at, query, question, responds, shows
 from wixsend.records import Record
 from wixsend.turns import Line, Places
 from wixsend.verdict import Kind, NameServer, Outcome, Seen, Soa
@@ -175,27 +175,31 @@ class Exchange:
         """One authoritative server at one address, RD=0; `dnssec` asks for signatures as well."""
         refusal = self._refusal(address)
         blank = Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, refusal or Outcome.TIMEOUT)
-        return (blank, SILENT) if refusal else _read(blank, await self._ask(address, question(name, rtype), rd=False, dnssec=dnssec), zone)
+        return (
+            (blank, SILENT)
+            if refusal
+            else _read(blank, await self._ask(address, question(name, rtype), Manner(edns=Edns.DNSSEC if dnssec else Edns.ON)), zone)
+        )
 
     async def resolver(self, address: str, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One public resolver, RD=1."""
         blank = Seen(address, address, Kind.RESOLVER, name, rtype, Outcome.TIMEOUT)
-        return _read(blank, await self._ask(address, question(name, rtype), rd=True), dns.name.root)
+        return _read(blank, await self._ask(address, question(name, rtype), Manner(rd=True)), dns.name.root)
 
     async def authority_shows(self, server: NameServer, address: str, zone: Name, hopes: Sequence[Hoped]) -> list[Seen]:
         """The same as `authority`, for records that are hoped for: their bytes are compared, and anything else is read."""
         refusal, label = self._refusal(address), text(server.name)
         if refusal:
             return [Seen(label, address, Kind.AUTHORITATIVE, hoped.record.owner, hoped.record.rtype, refusal) for hoped in hopes]
-        return await self._shows(label, address, Kind.AUTHORITATIVE, zone, hopes)
+        return await self._shows(label, address, Kind.AUTHORITATIVE, zone, hopes, Manner())
 
-    async def resolver_shows(self, address: str, hopes: Sequence[Hoped]) -> list[Seen]:
-        """The same as `resolver`, for records that are hoped for."""
-        return await self._shows(address, address, Kind.RESOLVER, dns.name.root, hopes)
+    async def resolver_shows(self, address: str, hopes: Sequence[Hoped], *, checked: bool = True) -> list[Seen]:
+        """The same as `resolver`, for records that are hoped for; without its check of signatures, if that is not wanted."""
+        return await self._shows(address, address, Kind.RESOLVER, dns.name.root, hopes, Manner(rd=True, cd=not checked))
 
-    async def _shows(self, server: str, address: str, kind: Kind, zone: Name, hopes: Sequence[Hoped]) -> list[Seen]:
+    async def _shows(self, server: str, address: str, kind: Kind, zone: Name, hopes: Sequence[Hoped], how: Manner) -> list[Seen]:
         first_hand, looks = kind is Kind.AUTHORITATIVE, list[Seen]()
-        answers = await self._ask_each(address, [hoped.asked for hoped in hopes], rd=not first_hand)
+        answers = await self._ask_each(address, [hoped.asked for hoped in hopes], how)
         for hoped, got in zip(hopes, answers, strict=True):
             record = hoped.record
             ttl = shows(got, hoped.asked, hoped.target, authority=first_hand) if isinstance(got, bytes) and hoped.target else None
@@ -213,76 +217,76 @@ class Exchange:
             return Outcome.PRIVATE
         return None if self.has_way(address) else Outcome.UNREACHABLE
 
-    async def _ask(self, address: str, asked: bytes, *, rd: bool, dnssec: bool = False) -> bytes | Outcome:
-        (got,) = await self._ask_each(address, (asked,), rd=rd, dnssec=dnssec)
+    async def _ask(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
+        (got,) = await self._ask_each(address, (asked,), how)
         return got
 
-    async def _ask_each(self, address: str, questions: Sequence[bytes], *, rd: bool, dnssec: bool = False) -> list[bytes | Outcome]:
+    async def _ask_each(self, address: str, questions: Sequence[bytes], how: Manner) -> list[bytes | Outcome]:
         """Questions to one address, as many in one go as may be open there; each that fails is asked again by itself."""
         line = self._lines.get(address)
         if line is None:
             line = self._lines[address] = Line(self.settings.per_server, self.settings.per_second)
-        edns, found = Edns.DNSSEC if dnssec else Edns.ON, list[bytes | Outcome]()
+        found = list[bytes | Outcome]()
         for some in batched(questions, self._most):
             if wait := line.wait(asyncio.get_running_loop().time(), len(some)):
                 await asyncio.sleep(wait)
             async with line.places.taken(len(some)), self._all.taken(len(some)):
-                found += await self._try(address, some, rd, edns)
+                found += await self._try(address, some, how)
         return found
 
-    async def _try(self, address: str, questions: Sequence[bytes], rd: bool, edns: Edns) -> list[bytes | Outcome]:
+    async def _try(self, address: str, questions: Sequence[bytes], how: Manner) -> list[bytes | Outcome]:
         """Send questions as often as the settings allow until there is a response; what it was that failed otherwise."""
-        found = await self._send(address, questions, rd, edns)
+        found = await self._send(address, questions, how)
         doubtful = [at for at, got in enumerate(found) if not _is_final(got)]
         if doubtful:
-            again = await asyncio.gather(*(self._again(address, questions[at], rd, edns, found[at]) for at in doubtful))
+            again = await asyncio.gather(*(self._again(address, questions[at], how, found[at]) for at in doubtful))
             for at, got in zip(doubtful, again, strict=True):
                 found[at] = got
         return found
 
-    async def _again(self, address: str, asked: bytes, rd: bool, edns: Edns, got: bytes | Outcome) -> bytes | Outcome:
+    async def _again(self, address: str, asked: bytes, how: Manner, got: bytes | Outcome) -> bytes | Outcome:
         """What follows on a first try: the whole of what was truncated, more tries, and all that without EDNS for servers older than it.
 
         The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP. Without EDNS is RFC 6891, section 7.
         """
-        got = await self._whole(address, asked, rd, edns, got)
+        got = await self._whole(address, asked, how, got)
         for tried in range(2, self.settings.tries + 1):
             if isinstance(got, bytes) or got is Outcome.UNREACHABLE:
                 break
             if tried == self.settings.tries and not is_encrypted(address):
-                got = await self._either(address, asked, rd, edns)
+                got = await self._either(address, asked, how)
             else:
-                got = await self._once(address, asked, rd, edns)
-        if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS and edns is not Edns.OFF:
-            (got,) = await self._try(address, (asked,), rd, Edns.OFF)
+                got = await self._once(address, asked, how)
+        if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS and how.edns is not Edns.OFF:
+            (got,) = await self._try(address, (asked,), how._replace(edns=Edns.OFF))
         return got
 
-    async def _send(self, address: str, questions: Sequence[bytes], rd: bool, edns: Edns) -> list[bytes | Outcome]:
+    async def _send(self, address: str, questions: Sequence[bytes], how: Manner) -> list[bytes | Outcome]:
         """Each question once, over UDP, HTTPS or TLS."""
         self.queries[address] += len(questions)
         if is_encrypted(address):
-            return await asyncio.gather(*(self._secretly(address, asked, rd, edns) for asked in questions))
-        answers = await self._packets.udp(self._place(address), questions, rd=rd, edns=edns, timeout=self.settings.timeout)
+            return await asyncio.gather(*(self._secretly(address, asked, how) for asked in questions))
+        answers = await self._packets.udp(self._place(address), questions, how=how, timeout=self.settings.timeout)
         return [answer if isinstance(answer, bytes) else _outcome(answer) for answer in answers]
 
-    async def _once(self, address: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
-        (got,) = await self._send(address, (asked,), rd, edns)
-        return await self._whole(address, asked, rd, edns, got)
+    async def _once(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
+        (got,) = await self._send(address, (asked,), how)
+        return await self._whole(address, asked, how, got)
 
-    async def _whole(self, address: str, asked: bytes, rd: bool, edns: Edns, got: bytes | Outcome) -> bytes | Outcome:
+    async def _whole(self, address: str, asked: bytes, how: Manner, got: bytes | Outcome) -> bytes | Outcome:
         """The same, over TCP when it came over UDP and is truncated."""
         truncated = isinstance(got, bytes) and is_truncated(got) and not is_encrypted(address)
-        return await self._tcp(address, asked, rd, edns) if truncated else got
+        return await self._tcp(address, asked, how) if truncated else got
 
-    async def _tcp(self, address: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
+    async def _tcp(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
         try:
-            return await self._packets.tcp(self._place(address), asked, rd=rd, edns=edns, timeout=self.settings.timeout)
+            return await self._packets.tcp(self._place(address), asked, how=how, timeout=self.settings.timeout)
         except (OSError, EOFError, ValueError) as failed:
             return _outcome(failed)
 
-    async def _either(self, address: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
+    async def _either(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
         """Over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
-        asks = [asyncio.ensure_future(way(address, asked, rd, edns)) for way in (self._once, self._tcp)]
+        asks = [asyncio.ensure_future(way(address, asked, how)) for way in (self._once, self._tcp)]
         try:
             for first in asyncio.as_completed(asks):
                 got = await first
@@ -294,7 +298,7 @@ class Exchange:
             await asyncio.gather(*asks, return_exceptions=True)
         return asks[0].result()
 
-    async def _secretly(self, where: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
+    async def _secretly(self, where: str, asked: bytes, how: Manner) -> bytes | Outcome:
         """Over HTTPS or TLS. The id is 0, as RFC 8484 has it: there it is the connection that tells whose answer it is."""
         if where not in self._encrypted:
             from wixsend.encrypted import Trust, encrypted
@@ -302,7 +306,7 @@ class Exchange:
             self._encrypted[where] = encrypted(where, Trust(self.settings.ca_file, self.settings.proxy))
         try:
             async with asyncio.timeout(self.settings.timeout):
-                response = await self._encrypted[where].ask(query(0, asked, rd, edns))
+                response = await self._encrypted[where].ask(query(0, asked, how))
         except (OSError, ValueError) as failed:
             return _outcome(failed)
         return response if responds(response, 0, asked) else Outcome.NONSENSE

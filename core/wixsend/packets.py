@@ -10,12 +10,13 @@ import secrets
 import struct
 from collections.abc import Sequence
 from enum import Enum
+from typing import NamedTuple
 
 import dns.rdatatype
 
 from wixsend.names import Name
 
-__all__ = ["Answer", "Edns", "Packets", "Place", "is_truncated", "name_at", "query", "question", "responds", "shows"]
+__all__ = ["Answer", "Edns", "Manner", "Packets", "Place", "is_truncated", "name_at", "query", "question", "responds", "shows"]
 
 type Place = tuple[str, int]
 """An IP address and a port."""
@@ -25,7 +26,7 @@ type Answer = bytes | OSError
 
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
-_QR, _AA, _TC, _RD, _OPCODE, _RCODE = 0x8000, 0x0400, 0x0200, 0x0100, 0x7800, 0x000F
+_QR, _AA, _TC, _RD, _CD, _OPCODE, _RCODE = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010, 0x7800, 0x000F
 _CNAME, _IN = 5, 1
 _PAYLOAD = 1232
 _DO = 0x8000
@@ -45,6 +46,14 @@ class Edns(Enum):
     OFF = b""
     ON = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
     DNSSEC = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, _DO, 0)
+
+
+class Manner(NamedTuple):
+    """How a question is put. `rd` asks a resolver to find out, `cd` not to check signatures before it answers (RFC 4035, 3.2.2)."""
+
+    rd: bool = False
+    cd: bool = False
+    edns: Edns = Edns.ON
 
 
 def question(name: Name, rtype: str) -> bytes:
@@ -113,9 +122,10 @@ def responds(message: bytes, ident: int, asked: bytes) -> bool:
     return questions == 1 and (echo == asked or (echo[-4:] == asked[-4:] and echo[:-4].lower() == asked[:-4].lower()))
 
 
-def query(ident: int, asked: bytes, rd: bool, edns: Edns) -> bytes:
+def query(ident: int, asked: bytes, how: Manner) -> bytes:
     """The message that asks a question."""
-    return _HEADER.pack(ident, _RD if rd else 0, 1, 0, 0, int(bool(edns.value))) + asked + edns.value
+    flags = (_RD if how.rd else 0) | (_CD if how.cd else 0)
+    return _HEADER.pack(ident, flags, 1, 0, 0, int(bool(how.edns.value))) + asked + how.edns.value
 
 
 class Packets:
@@ -129,8 +139,7 @@ class Packets:
         place: Place,
         questions: Sequence[bytes],
         *,
-        rd: bool,
-        edns: Edns,
+        how: Manner,
         timeout: float,  # noqa: ASYNC109
     ) -> list[Answer]:
         """The first response to each of several questions that are sent at once; what comes and is none is passed over.
@@ -143,7 +152,7 @@ class Packets:
         sock.taken += len(questions)
         sock.users += 1
         try:
-            return await sock.ask(questions, rd, edns, timeout)
+            return await sock.ask(questions, how, timeout)
         except OSError as failed:
             return [failed] * len(questions)
         finally:
@@ -153,13 +162,13 @@ class Packets:
                 if self._sockets.get(place) is sock:
                     del self._sockets[place]
 
-    async def tcp(self, place: Place, asked: bytes, *, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
+    async def tcp(self, place: Place, asked: bytes, *, how: Manner, timeout: float) -> bytes:  # noqa: ASYNC109
         """The same over TCP, in a connection of its own. `EOFError` when it is cut short, `ValueError` when it is another question's."""
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(*place)
             try:
                 ident = secrets.randbits(16)
-                message = query(ident, asked, rd, edns)
+                message = query(ident, asked, how)
                 writer.write(len(message).to_bytes(2) + message)
                 response = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             finally:
@@ -206,7 +215,7 @@ class _Socket(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[int, tuple[_Asked, int]] = {}
 
-    async def ask(self, questions: Sequence[bytes], rd: bool, edns: Edns, timeout: float) -> list[Answer]:  # noqa: ASYNC109
+    async def ask(self, questions: Sequence[bytes], how: Manner, timeout: float) -> list[Answer]:  # noqa: ASYNC109
         """What came back for each question in time."""
         transport = self._transport or await self._open()
         asked, idents = _Asked(questions), self._unused(len(questions))
@@ -214,7 +223,7 @@ class _Socket(asyncio.DatagramProtocol):
         late = asyncio.get_running_loop().call_later(timeout, asked.give_up, TimeoutError())
         try:
             for ident, each in zip(idents, questions, strict=True):
-                transport.sendto(query(ident, each, rd, edns))
+                transport.sendto(query(ident, each, how))
             await asked.done
         finally:
             late.cancel()

@@ -146,7 +146,7 @@ class Prover:
         if unbelieved:
             return verdict([unbelieved.get(look, look) for look in seen])
         chains = asyncio.gather(*(self._chain(want) for want in wanted if follow and want.rtype == "CNAME"))
-        asked = asyncio.gather(*(self._exchange.resolver_shows(address, hopes) for address in resolvers))
+        asked = asyncio.gather(*(self._second_hand(address, hopes) for address in resolvers))
         return verdict([*seen, *chain.from_iterable(await asked)], chains=await chains)
 
     # Authoritative servers
@@ -262,6 +262,18 @@ class Prover:
         want, server = look.hoped.record, look.server
         _seen, reply = await self._exchange.authority(server, look.seen.address, look.cut.apex, want.owner, want.rtype, dnssec=True)
         return bogus(want.owner, want.rtype, reply.answer, held, self._clock())
+
+    # Resolvers
+
+    async def _second_hand(self, address: str, hopes: Sequence[Hoped]) -> list[Seen]:
+        """Each record at a resolver. Where it fails, and does not once it is told to check no signatures, it is those that it fails on."""
+        seen = await self._exchange.resolver_shows(address, hopes)
+        failing = [at for at, look in enumerate(seen) if look.outcome is Outcome.SERVFAIL]
+        unchecked = await self._exchange.resolver_shows(address, [hopes[at] for at in failing], checked=False) if failing else []
+        for at, look in zip(failing, unchecked, strict=True):
+            if shows(look, hopes[at].record):
+                seen[at] = replace(seen[at], bogus="it shows the record when it is told to check no signatures")
+        return seen
 
     # Beyond the first hop
 

@@ -11,8 +11,9 @@ show each wanted name, and none that answers may show anything else. When no aut
 Resolvers are second-hand: those that cannot be asked hold it back for the same grace, and never longer. So do those that deny
 without saying for how long (no SOA): no cache may do that (RFC 2308, section 5), but filters and captive networks do.
 
-A record that a signed zone shows with a signature that does not hold is not visible: resolvers that validate fail on it. What lies
-beyond the first CNAME is only warned of.
+A record that a signed zone shows with a signature that does not hold is not visible: resolvers that validate fail on it. Whatever else in
+the chain of trust may be broken is seen where it hurts: a resolver that fails until it is told to check no signatures holds the proof
+back, for as long as no other resolver shows the record. What lies beyond the first CNAME is only warned of.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -181,6 +182,7 @@ class Verdict(StrEnum):
     NOT_ASKED = "not-asked"
 
 
+_MAY_BE_SET_ASIDE = frozenset({Verdict.LAME, Verdict.UNREACHABLE, Verdict.ABSENT, Verdict.BOGUS})
 _GRAVITY = (
     Verdict.BOGUS,
     Verdict.WRONG_ZONE,
@@ -342,7 +344,7 @@ def judge(
     at_authoritative = shown and not any(finding.holds for finding in first_hand)
     complete = at_authoritative and not any(finding.holds for finding in findings)
     blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
-    aside = [f for f in findings if not f.holds and f.verdict in (Verdict.LAME, Verdict.UNREACHABLE, Verdict.ABSENT)]
+    aside = [f for f in findings if not f.holds and f.verdict in _MAY_BE_SET_ASIDE]
     return Proof(
         findings,
         at_authoritative,
@@ -453,6 +455,7 @@ class _Context:
                 found = self._finding(want, owner, look, self._at_authority(want, look), elsewhere)
                 yield found if not versions else _with_version(found, versions, [other.label for other in showing])
         asked = {look.address: look for look in mine if look.kind is Kind.RESOLVER}
+        elsewhere = any(shows(look, want) for look in asked.values())
         for resolver in self.resolvers:
             if resolver in asked:
                 yield self._finding(want, owner, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
@@ -528,6 +531,8 @@ class _Context:
             holds = self.patient and look.outcome not in _USELESS
         elif verdict is Verdict.ABSENT and look.kind is Kind.RESOLVER and look.ttl is None:
             holds = self.patient
+        elif verdict is Verdict.BOGUS and look.kind is Kind.RESOLVER:
+            holds = self.patient or not elsewhere
         else:
             holds = not (verdict is Verdict.DELEGATED and elsewhere)
         wait = float(look.ttl) if look.kind is Kind.RESOLVER and holds and look.ttl is not None else None
@@ -552,6 +557,8 @@ def _at_resolver(want: Record, look: Seen) -> Verdict:
     """A resolver is asked only once every authoritative server answers, so whatever else it says is from before."""
     if look.outcome is Outcome.ANSWER:
         return Verdict.VISIBLE if shows(look, want) else Verdict.OLD
+    if look.bogus:
+        return Verdict.BOGUS
     return Verdict.ABSENT if look.outcome in _NEGATIVE else Verdict.UNREACHABLE
 
 
@@ -597,6 +604,11 @@ def _words(
             return f"{server} does not have {owner} yet, other servers of the zone do", "Wait until it catches up."
         case Verdict.ABSENT:
             return f"{server} has no {want.rtype} at {owner}", "Wait for the DNS host to publish it, or check that it was saved there."
+        case Verdict.BOGUS if resolver:
+            return (
+                f"{server} validates, and fails on {owner}: {look.bogus}",
+                "Have the DNS hosts of the zone and of the zone above it look at their signatures, those of denials (NSEC) included.",
+            )
         case Verdict.BOGUS:
             return (
                 f"{server} shows {owner}, but a resolver that validates does not believe it: {look.bogus}",
