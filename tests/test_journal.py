@@ -137,16 +137,16 @@ def test_a_locked_journal_says_so(tmp_path: Path) -> None:
 def test_a_full_disk_loses_nothing(journal: Journal, tmp_path: Path) -> None:
     """SQLite's own page limit stands in for the disk: the same error, by the same road."""
     entry = journal.append(journal.open_case("site", DOMAIN), EVENTS[0], 1.0)
-    journal._engine.dispose()
+    journal.database.engine.dispose()
     small = Journal(url(tmp_path), tmp_path)
-    with small._engine.connect() as connection:
+    with small.database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
 
-    @sa.event.listens_for(small._engine, "connect")
+    @sa.event.listens_for(small.database.engine, "connect")
     def _limit(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count={pages}")
 
-    small._engine.dispose()
+    small.database.engine.dispose()
     with pytest.raises(JournalError, match="full") as caught:
         for _ in range(200):
             small.keep_snapshot(entry.id, "p", "a", Snapshot(Zone(DOMAIN), (S1,) * 500, WHOLE), 1.0)

@@ -173,10 +173,11 @@ class Wrote(Event):
 
 @dataclass(frozen=True, slots=True)
 class Visible(Event):
-    """Every authoritative server and every chosen resolver answers every record. `warning` is what is wrong beyond them."""
+    """Every authoritative server and every chosen resolver answers every record. `warning` is what is wrong beyond them, `why` says who."""
 
     code = "visible"
     warning: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

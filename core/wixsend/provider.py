@@ -34,6 +34,7 @@ __all__ = [
     "CredentialField",
     "Credentials",
     "ErrorRule",
+    "ListsZones",
     "Provider",
     "ProviderPlugin",
     "Rate",
@@ -75,10 +76,12 @@ class Receipt:
     """What the host said about a write.
 
     `records` are the records that it says it now holds because of this edit, one for each that the edit adds; `None` when its
-    answer does not itemise (the core then reads again).
+    answer does not itemise. `removed` are the records of the edit of which it says, one by one, that they are gone: a mere
+    status code names none. The core reads again unless both together name the whole edit.
     """
 
     records: tuple[Record, ...] | None = None
+    removed: tuple[Record, ...] = ()
 
 
 class Wire(Protocol):
@@ -126,7 +129,11 @@ class ErrorRule:
 
 
 class Provider(Protocol):
-    """An open account at a DNS host, for hosts whose SDK is asynchronous. Everything raised is looked up in `errors`."""
+    """An open account at a DNS host, for hosts whose SDK is asynchronous. Everything raised is looked up in `errors`.
+
+    Calls about different zones may overlap; while one writes a zone, nobody else does. A provider that can list its zones has
+    `zones` too, see `ListsZones`.
+    """
 
     @property
     def errors(self) -> Sequence[ErrorRule]: ...
@@ -155,6 +162,18 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Free what was opened. Called once."""
+        ...
+
+
+class ListsZones(Protocol):
+    """What a provider may offer beside its three answers, in an `async def` or, where it blocks, a plain `def`."""
+
+    async def zones(self) -> Sequence[Zone]:
+        """The zones of the account, every page of them, each as `zone` would describe it; for a run with many domains.
+
+        It may leave out zones that `zone` finds (shared ones), and `record_count`. Where it cannot tell what serves a zone, it gives
+        the name servers that a zone without a problem has: the core asks `zone` when the world sees others.
+        """
         ...
 
 

@@ -239,7 +239,7 @@ async def test_a_zone_that_is_said_to_hold_more_than_is_shown_is_not_asked_for_f
     fake.add_zone("example.com")
     (zone,) = await account.zone(_APEX)
     server.faults.add(Fault("wrong-shape", times=9, body=_answer([], result_info={"total_count": 7}).body))
-    with pytest.raises(Unavailable, match=r"counts 7 records in example\.com and shows 0"):
+    with pytest.raises(Unavailable, match=r"counts 7 rows in the zone example\.com and shows 0"):
         await account.read(zone, frozenset({_APEX}))
     assert server.count("cloudflare") == 2
 

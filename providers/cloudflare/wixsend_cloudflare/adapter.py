@@ -46,10 +46,13 @@ from wixsend import (
 from wixsend_cloudflare.fence import open_client
 from wixsend_cloudflare.rdata import from_row, to_fields
 
-__all__ = ["COMMENT", "ERRORS", "PAGE", "CloudflareProvider"]
+__all__ = ["COMMENT", "ERRORS", "PAGE", "ZONES", "CloudflareProvider"]
 
 PAGE = 5000
 """Records asked for in one page. The documentation allows 5,000,000; a page of this size is some 3 MB, and what others use at most."""
+
+ZONES = 50
+"""Zones asked for in one page: the most that the documentation allows."""
 
 COMMENT = "wixsend: Wix sending domain"
 """The ownership mark on what we write. Seen in the dashboard, not in DNS."""
@@ -163,23 +166,17 @@ class CloudflareProvider:
             raise Unavailable(f"Cloudflare answered about other zones than {text(apex)}")
         return zones
 
+    async def zones(self) -> tuple[Zone, ...]:
+        """Every zone that the token sees, one call for each `ZONES` of them."""
+        rows, _total = await _pages("the list of zones", lambda page: self._zones.list(page=page, per_page=ZONES))
+        return tuple(map(_zone, rows))
+
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
-        """The whole zone, one call for each `PAGE` records. Every page must say the same total and bring new records, up to that total."""
-        found: dict[object, Record] = {}
-        page, expected = 1, None
-        while len(found) != expected:
-            rows, total = await _page(self._records.list(zone_id=zone.ref, page=page, per_page=PAGE))
-            records = [_record(row) for row in rows]
-            before = len(found)
-            found |= {record.ref: record for record in records}
-            if total > _MOST:
-                raise Unavailable(f"Cloudflare counts {total} records in {text(zone.apex)}, more than any zone has")
-            if expected not in (None, total) or not before + len(rows) == len(found) <= total:
-                raise Unavailable(f"the zone {text(zone.apex)} changed while Cloudflare's pages of it were read")
-            if not rows and len(found) < total:
-                raise Unavailable(f"Cloudflare counts {total} records in {text(zone.apex)} and shows {len(found)}")
-            page, expected = page + 1, total
-        return Snapshot(zone, tuple(found.values()), covers=WHOLE, total=expected)
+        """The whole zone, one call for each `PAGE` records."""
+        rows, total = await _pages(
+            f"the zone {text(zone.apex)}", lambda page: self._records.list(zone_id=zone.ref, page=page, per_page=PAGE)
+        )
+        return Snapshot(zone, tuple(map(_record, rows)), covers=WHOLE, total=total)
 
     async def write(self, edit: Edit) -> Receipt:
         """One batch: Cloudflare takes the removals, then the additions, in one transaction, or nothing."""
@@ -201,7 +198,7 @@ class CloudflareProvider:
                 f"Cloudflare removed what somebody had changed a moment before: {'; '.join(map(str, changed))}",
                 "If it is still wanted, add it again in the dashboard.",
             )
-        return Receipt(come)
+        return Receipt(come, removed=removes)
 
     async def close(self) -> None:
         await self._client.close()
@@ -229,6 +226,24 @@ async def _page(request: Awaitable[AsyncAPIResponse[Any]]) -> tuple[list[Mapping
     if not isinstance(total, int):
         raise Unavailable("Cloudflare answered a list without saying how long it is")
     return _rows(body.get("result")), total
+
+
+async def _pages(what: str, ask: Callable[[int], Awaitable[AsyncAPIResponse[Any]]]) -> tuple[list[Mapping[str, Any]], int]:
+    """The rows of all pages, and how many there are. Every page must say the same total and bring new rows, up to that total."""
+    found: dict[str, Mapping[str, Any]] = {}
+    page, expected = 1, None
+    while len(found) != expected:
+        rows, total = await _page(ask(page))
+        if total > _MOST:
+            raise Unavailable(f"Cloudflare counts {total} rows in {what}, more than there can be")
+        before = len(found)
+        found |= {str(row.get("id")): row for row in rows}
+        if expected not in (None, total) or not before + len(rows) == len(found) <= total:
+            raise Unavailable(f"{what} changed while Cloudflare's pages of it were read")
+        if not rows and len(found) < total:
+            raise Unavailable(f"Cloudflare counts {total} rows in {what} and shows {len(found)}")
+        page, expected = page + 1, total
+    return list(found.values()), len(found)
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:
