@@ -71,6 +71,18 @@ def test_a_reply_holds_what_dnspython_reads_in_any_order_and_section() -> None:
     check()
 
 
+@pytest.mark.parametrize("length", [0, 1, 3, 7])
+async def test_a_name_that_does_not_fill_its_rdata_is_nonsense(length: int) -> None:
+    def answer(data: bytes) -> list[bytes]:
+        made = dns.message.make_response(dns.message.from_wire(data)).to_wire()[: 12 + len(b"\x07example\x03com\0") + 4]
+        record = b"\xc0\x0c\0\x02\0\x01\0\0\0\x09" + length.to_bytes(2) + b"\xc0\x0c" + b"\0" * 8
+        return [made[:6] + b"\0\x01\0\0\0\0" + made[12:] + record]
+
+    async with serving(answer) as server:
+        seen, _reply = await exchange(server.place).authority(SERVER, "192.0.2.1", APEX, APEX, "NS")
+    assert seen.outcome is Outcome.NONSENSE
+
+
 @pytest.mark.parametrize("per_server", [1, 2, 16])
 async def test_many_questions_to_one_server_are_all_answered_however_few_may_be_open(per_server: int) -> None:
     hopes = [Hoped.of(Record(absolute(f"n{number}", APEX), "CNAME", f"t{number}.example.net.")) for number in range(7)]

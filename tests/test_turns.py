@@ -85,6 +85,40 @@ async def test_who_needs_many_is_not_passed_by_those_who_need_few() -> None:
     assert crowd.came == [0, 1, 2, 3]
 
 
+async def _settle() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+async def test_who_gives_up_in_the_line_leaves_it_to_those_behind_and_gives_back_nothing() -> None:
+    crowd = Crowd()
+    for many in (PLACES - 1, 2, 1):
+        crowd.comes(many)
+    await _settle()
+    crowd.tasks[1].cancel()
+    await _settle()
+    assert crowd.came == [0, 2]
+    crowd.comes(1)
+    await _settle()
+    assert crowd.held == PLACES and crowd.came == [0, 2]
+    for done in crowd.done:
+        done.set()
+    await asyncio.gather(*crowd.tasks, return_exceptions=True)
+
+
+async def test_who_gives_up_at_the_moment_of_the_turn_gives_the_places_back() -> None:
+    places = Places(1)
+    await places.take(1)
+    late = asyncio.ensure_future(places.take(1))
+    await _settle()
+    places.give(1)
+    late.cancel()
+    await asyncio.gather(late, return_exceptions=True)
+    assert late.cancelled()
+    async with asyncio.timeout(10):
+        await places.take(1)
+
+
 @pytest.mark.parametrize(("per_second", "burst"), [(100.0, 100), (5.0, 5)])
 def test_a_server_gets_a_seconds_worth_at_once_and_then_its_rate(per_second: float, burst: int) -> None:
     line = Line(1, per_second)
