@@ -130,6 +130,28 @@ async def test_glue_is_known_to_be_there_and_not_taken_for_nothing(fake: FakePri
         await provider.write(Edit(before, (Change(glue, before.at(glue), (Record(glue, "CNAME", "x.example.net."),)),)))
 
 
+async def test_what_a_zone_below_on_the_same_server_answers_instead_is_not_believed(fake: FakePrimary, provider: Adapter) -> None:
+    """Questions go to the zone below, conditions to the one that is asked about."""
+    fake.edit_behind("example.com", add=[Record(OWNER, "NS", "ns1.example.net.")])
+    fake.add_zone("name.example.com", [Record(OWNER, "TXT", '"in the zone below"')])
+    before = await _read(provider)
+    assert {record.rtype for record in before.records} == {"NS", HIDDEN}
+
+
+async def test_many_names_are_asked_for(fake: FakePrimary, server: Server, provider: Adapter) -> None:
+    names = [f"name-{number}.of-some-length-so-that-one-message-would-not-do" for number in range(1200)]
+    fake.edit_behind("example.com", add=[Record(absolute(names[700], APEX), "A", "192.0.2.1")])
+    assert [record.owner for record in (await _read(provider, *names)).records] == [absolute(names[700], APEX)]
+
+
+async def test_what_is_too_large_for_a_message_is_not_sent(server: Server, provider: Adapter) -> None:
+    edit = await _edit(provider, *(Record(OWNER, "TXT", f'"{number:0250}"') for number in range(300)))
+    before = server.count("rfc2136")
+    with pytest.raises(EditRejected, match="larger than a DNS message"):
+        await provider.write(edit)
+    assert server.count("rfc2136") == before
+
+
 async def test_a_type_that_nobody_knows_is_seen_to_be_there(fake: FakePrimary, provider: Adapter) -> None:
     fake.edit_behind("example.com", add=[Record(OWNER, "TYPE65399", r"\# 1 01")])
     assert [record.rtype for record in (await _read(provider)).records] == ["TYPE65399"]

@@ -6,11 +6,13 @@ are also the only exact question that DNS has: an ordinary one is answered from 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import batched
 from typing import cast
 
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdata
@@ -56,8 +58,12 @@ TYPES = tuple(rtype for rtype in RdataType if not dns.rdatatype.is_metatype(rtyp
 _USUAL = tuple(map(dns.rdatatype.from_text, "A AAAA CAA CNAME HTTPS MX SRV TXT".split()))  # noqa: SIM905
 """What is asked for first where ANY did not show everything."""
 
+_AT_ONCE = 500
+"""Names in one question: a message has room for 64 KB."""
+
 HIDDEN = "HIDDEN"
-"""The type of what is at a name and that its server does not show: glue, or a type that is not among `TYPES`."""
+"""The type of what is at a name and that its server does not show: glue, what a zone below on the same server has in its place, or a type
+that is not among `TYPES`."""
 
 type _RRsets = dict[RdataType, dns.rdataset.Rdataset]
 
@@ -103,6 +109,7 @@ ERRORS: tuple[ErrorRule, ...] = (
     _no([dns.rcode.NOTIMP], PermissionMissing, "it takes no updates", _MAY),
     _no([dns.rcode.NOTZONE, dns.rcode.FORMERR], EditRejected, "the update is not acceptable", "Report it to the plugin's author."),
     ErrorRule(Refused, Unavailable),
+    ErrorRule(dns.exception.TooBig, EditRejected, why="the update is larger than a DNS message may be", next_step="Name fewer records."),
     ErrorRule((OSError, EOFError), Unavailable, next_step=_REACH, says=lambda error: f"no answer ({type(error).__name__})"),
     ErrorRule((NotBelieved, dns.exception.DNSException, ValueError), Unavailable, why="an answer that cannot be used"),
 )
@@ -162,9 +169,10 @@ async def _in_use(ask: Ask, apex: Name, names: Iterable[Name]) -> list[Name]:
     """The names at which anything is. Most often nothing is at any of them but the apex: one question for all, then one for each."""
     others = sorted(name for name in names if name != apex)
     used = [apex] if apex in names else []
-    if not others or await _holds(ask, _update(apex, *(_absent(name) for name in others))):
-        return used
-    return used + [name for name in others if not await _holds(ask, _update(apex, _absent(name)))]
+    for some in batched(others, _AT_ONCE):
+        if not await _holds(ask, _update(apex, *map(_absent, some))):
+            used += [name for name in some if not await _holds(ask, _update(apex, _absent(name)))]
+    return used
 
 
 async def _at(ask: Ask, apex: Name, name: Name) -> list[Record]:
@@ -188,11 +196,7 @@ async def _one_by_one(ask: Ask, apex: Name, name: Name) -> tuple[_RRsets, bool]:
     there = [rtype for rtype in TYPES if not await _holds(ask, _update(apex, _absent(name, rtype)))]
     for rtype in there:
         shown |= {kind: found for kind, found in (await _asked(ask, name, [rtype])).items() if kind == rtype}
-    if not shown or shown.keys() != set(there):
-        return shown, True
-    if not await _is_whole(ask, apex, name, shown):
-        raise Unavailable(f"what is at {text(name)} changed while it was read", "Run the same command again.")
-    return shown, False
+    return shown, not shown or shown.keys() != set(there) or not await _is_whole(ask, apex, name, shown)
 
 
 async def _asked(ask: Ask, name: Name, rtypes: Iterable[RdataType]) -> _RRsets:
@@ -278,7 +282,7 @@ def _rrsets(records: Iterable[Record]) -> _RRsets:
     for record in records:
         try:
             rtype = dns.rdatatype.from_text(record.rtype)
-            rdata = record.ref or dns.rdata.from_text(dns.rdataclass.IN, rtype, record.rdata)
+            rdata = record.ref or dns.rdata.from_text(dns.rdataclass.IN, rtype, record.rdata, origin=dns.name.root, relativize=False)
         except (dns.exception.DNSException, ValueError) as wrong:
             raise EditRejected(f"RFC 2136: {record} is not as DNS has it: {wrong}", "Add it by hand.") from wrong
         ttl = _TTL if record.ttl is None else record.ttl
