@@ -47,11 +47,12 @@ class Adapter:
 
     @classmethod
     def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: Wire, label: str = "") -> Self:
-        """Open the account through the plugin, which imports the vendor's SDK: this may block for a second."""
+        """Open the account the way that its credentials are for, which imports the vendor's SDK: this may block for a second."""
         redactor = Redactor()
-        for each in plugin.credentials:
+        for each in plugin.fields:
             if each.secret and each.name in credentials:
                 redactor.learn(each.name, credentials[each.name])
+        plugin = plugin.way(credentials)
         try:
             return cls(plugin, plugin.opens(credentials, wire), label, redactor)
         except WixsendError as wrong:

@@ -198,11 +198,13 @@ def hosts() -> str:
             plugin = row.plugin
             if plugin is None:
                 continue
-            quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in plugin.quota) or "not known"
-            limit = str(plugin.limits.max_records or "no limit known")
-            needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in plugin.credentials)
-            least = f"{plugin.limits.min_ttl} s"
-            yield plugin.label, plugin.granularity.value, limit, least, quota, needed, plugin.permissions, plugin.proven
+            for way in plugin.ways:
+                quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in way.quota) or "not known"
+                limit = str(way.limits.max_records or "no limit known")
+                needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in way.credentials)
+                least = f"{way.limits.min_ttl} s"
+                label = f"{way.label}, {way.api}" if way.api else way.label
+                yield label, way.granularity.value, limit, least, quota, needed, way.permissions, way.proven
 
     header = (
         "host",

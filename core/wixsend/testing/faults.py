@@ -470,7 +470,7 @@ class _Scene:
     @property
     def secrets(self) -> list[str]:
         """What no message may hold."""
-        secret = {credential.name for credential in self.world.plugins.get(self.subject.name).credentials if credential.secret}
+        secret = {credential.name for credential in self.world.plugins.get(self.subject.name).fields if credential.secret}
         given = self.world.hosts[self.subject.name].credentials
         return [self.world.wix.site.api_key, *(given[name] for name in secret if name in given)]
 

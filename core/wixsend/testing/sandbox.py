@@ -197,7 +197,7 @@ class Sandbox:
             found |= {"WIXSEND_WIX_API_KEY": site.api_key, "WIXSEND_WIX_SITE_ID": site.id}
         for name, host in self.hosts.items():
             found[base_url_variable(name)] = self.url(name)
-            found |= {each.env: host.credentials[each.name] for each in self._plugins[name].credentials if each.name in host.credentials}
+            found |= {each.env: host.credentials[each.name] for each in self._plugins[name].fields if each.name in host.credentials}
         return found | {
             "WIXSEND_DNS_RESOLVERS": ",".join(settings.resolvers),
             "WIXSEND_DNS_ROOTS": ",".join(settings.roots),
