@@ -246,9 +246,7 @@ class Accounts:
             environ = self._secrets.environ
             table |= {each.name: Written(environ[each.env], each.env, plain=True) for each in plugin.fields if environ.get(each.env)}
         credentials = {
-            each.name: self._secrets.value(each.name, table[each.name], secret=each.secret)
-            for each in plugin.fields
-            if each.name in table
+            each.name: self._secrets.value(each.name, table[each.name], secret=each.secret) for each in plugin.fields if each.name in table
         }
         if plugin.way(credentials).lacks(credentials):
             raise _missing(plugin, name, credentials)

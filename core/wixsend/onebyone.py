@@ -17,7 +17,7 @@ __all__ = ["OneByOne", "write_one_by_one"]
 
 
 class OneByOne(Protocol):
-    """What is asked of such a host. Everything raised is looked up in `errors`: only what is found to be `Unavailable` may have been done."""
+    """What is asked of such a host. All that is raised is looked up in `errors`: only what is `Unavailable` there may have been done."""
 
     @property
     def errors(self) -> Sequence[ErrorRule]: ...
