@@ -49,39 +49,54 @@ async def write_one_by_one(edit: Edit, host: OneByOne, label: str) -> Receipt:
     steps = [(change.remove, [host.row(replace(record, ref=None), zone.apex) for record in change.add]) for change in edit.changes]
     for old in _making_room(edit):
         host.row(old, zone.apex)  # raises for what could not be put back
+    gone: list[Record] = []
     made: list[Record] = []
-    calls = 0
+    going: Record | None = None
     try:
-        for going, coming in steps:
-            for old in going:
-                await host.remove(zone, old)
-                calls += 1
-            for row in coming:
+        for removals, rows in steps:
+            for going in removals:
+                await host.remove(zone, going)
+                gone.append(going)
+            going = None
+            for row in rows:
                 made.append(await host.add(zone, row))
-                calls += 1
     except Exception as failure:
         told = translate(failure, host.errors, label, writing=False)
-        if not calls and not isinstance(told, Unavailable | OutcomeUnknown):
+        refused = not isinstance(told, Unavailable | OutcomeUnknown)
+        if refused and not gone and not made:
             raise
-        await _back_out(edit, host, failure, told, calls)
+        await _back_out(edit, host, failure, told, gone, made, None if refused else going)
     return Receipt(tuple(made))
 
 
-async def _back_out(edit: Edit, host: OneByOne, failure: Exception, told: ProviderError, calls: int) -> NoReturn:
-    """Put back what made room for nothing, and raise: the failure itself where nothing else was done, otherwise `OutcomeUnknown`."""
-    zone, room = edit.before.zone, _making_room(edit)
+async def _back_out(
+    edit: Edit,
+    host: OneByOne,
+    failure: Exception,
+    told: ProviderError,
+    gone: Sequence[Record],
+    made: Sequence[Record],
+    doubtful: Record | None,
+) -> NoReturn:
+    """Put back what made room for nothing, and raise: the failure itself where nothing else was done, otherwise `OutcomeUnknown`.
+
+    What the host said to be gone is gone, though it may still be shown for a while; of the `doubtful` removal only a look tells.
+    """
+    zone = edit.before.zone
+    tried = (*gone, *([doubtful] if doubtful else []))
+    room = [old for old in _making_room(edit) if any(old is one for one in tried)]
     back: list[Record] = []
     try:
         here = (await host.read(zone, frozenset(old.owner for old in room))).records if room else ()
-        arrived = {new.owner for new in edit.adds if new in here}
-        back = [old for old in room if old not in here and old.owner not in arrived]
+        arrived = {new.owner for new in (*made, *(new for new in edit.adds if new in here))}
+        back = [old for old in room if old.owner not in arrived and (old is not doubtful or old not in here)]
         for old in back:
             await host.add(zone, host.row(old, zone.apex))
     except Exception as again:
         why = translate(again, host.errors, "then", writing=False).happened
         lost = ", ".join(map(str, room))
         raise _unknown(told, f"what was to make room may be gone and could not be put back ({why}): {lost}") from failure
-    if calls > len(back):
+    if len(gone) + len(made) > len(back):
         raise _unknown(told, "a part of the edit had been made by then") from failure
     raise failure
 
