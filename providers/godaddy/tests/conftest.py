@@ -6,7 +6,7 @@ import pytest
 
 from wixsend.testing.server import Server
 from wixsend.wire import HttpWire
-from wixsend_godaddy.classic import GoDaddy
+from wixsend_godaddy.adapter import GoDaddy
 from wixsend_godaddy.sandbox import FakeGoDaddy
 
 

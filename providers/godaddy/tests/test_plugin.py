@@ -16,7 +16,7 @@ def test_it_is_found_and_brings_its_fake() -> None:
 
 
 def test_listing_it_imports_no_sdk() -> None:
-    heavy = {"godaddypy", "requests", "httpx", "yaml", "aiohttp", *(f"wixsend_godaddy.{name}" for name in ("classic", "v3", "sandbox"))}
+    heavy = {"godaddypy", "requests", "httpx", "yaml", "aiohttp", *(f"wixsend_godaddy.{name}" for name in ("adapter", "v3", "sandbox"))}
     code = f"import sys, wixsend_godaddy as p; p.wixsend_provider(); print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wixsend import CredentialField, Credentials, Granularity, Limits, ProviderPlugin, Rate, Wire, hookimpl
 
 if TYPE_CHECKING:
-    from wixsend_godaddy.classic import GoDaddy
+    from wixsend_godaddy.adapter import GoDaddy
     from wixsend_godaddy.sandbox import FakeGoDaddy
     from wixsend_godaddy.v3 import GoDaddyV3
 
@@ -30,7 +30,7 @@ def _opens_v3(credentials: Credentials, wire: Wire) -> "GoDaddyV3":
 
 
 def _opens_classic(credentials: Credentials, wire: Wire) -> "GoDaddy":
-    from wixsend_godaddy.classic import GoDaddy
+    from wixsend_godaddy.adapter import GoDaddy
 
     return GoDaddy(credentials, wire)
 

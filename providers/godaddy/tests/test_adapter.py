@@ -31,7 +31,7 @@ from wixsend.testing.fakes import Request
 from wixsend.testing.server import Fault, Server
 from wixsend.wire import HttpWire
 from wixsend_godaddy import CLASSIC
-from wixsend_godaddy.classic import ERRORS, GoDaddy
+from wixsend_godaddy.adapter import ERRORS, GoDaddy
 from wixsend_godaddy.sandbox import FakeGoDaddy
 from wixsend_godaddy.vendor import GoDaddyError
 

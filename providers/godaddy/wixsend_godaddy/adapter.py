@@ -28,7 +28,7 @@ from wixsend import (
     absolute,
     text,
 )
-from wixsend_godaddy.classic_fence import Call, FencedClient, account, calls_for, held_row
+from wixsend_godaddy.fence import Call, FencedClient, account, calls_for, held_row
 from wixsend_godaddy.rows import record_of
 from wixsend_godaddy.vendor import BUSY, MINUTE, GoDaddyError, NotAllowed, problem, rule
 
