@@ -89,13 +89,13 @@ def test_a_lock_is_held_by_one_and_let_go_when_the_process_dies(journal: Journal
 
 def test_a_snapshot_comes_back_whole(journal: Journal) -> None:
     entry = journal.open_case("site", DOMAIN)
-    odd = Record(DOMAIN, "TXT", '"quo\\"ted" "\\195\\164 ünicode"', 60, ref={"row": 1})
+    odd = Record(DOMAIN, "TXT", '"quo\\"ted" "\\195\\164 ünicode"', 60, ref={"row": 1}, notes={"comment": "ünicode"})
     kept = Snapshot(Zone(DOMAIN, "z1", "acct", (DOMAIN,)), (odd, S1), WHOLE, {"EmailType": "FWD"}, total=2)
     number = journal.keep_snapshot(entry.id, "namecheap", "main", kept, 5.0)
     (backup,) = journal.backups(DOMAIN)
     assert (backup.id, backup.at, backup.provider, backup.account) == (number, 5.0, "namecheap", "main")
     assert (backup.snapshot.records, backup.snapshot.covers, backup.snapshot.baggage) == (kept.records, WHOLE, kept.baggage)
-    assert [record.ttl for record in backup.snapshot.records] == [60, 300]
+    assert [(record.ttl, record.notes) for record in backup.snapshot.records] == [(60, {"comment": "ünicode"}), (300, None)]
     assert journal.backups(dns.name.from_text("example.net.")) == []
 
 
@@ -137,16 +137,16 @@ def test_a_locked_journal_says_so(tmp_path: Path) -> None:
 def test_a_full_disk_loses_nothing(journal: Journal, tmp_path: Path) -> None:
     """SQLite's own page limit stands in for the disk: the same error, by the same road."""
     entry = journal.append(journal.open_case("site", DOMAIN), EVENTS[0], 1.0)
-    journal._engine.dispose()
+    journal.database.engine.dispose()
     small = Journal(url(tmp_path), tmp_path)
-    with small._engine.connect() as connection:
+    with small.database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
 
-    @sa.event.listens_for(small._engine, "connect")
+    @sa.event.listens_for(small.database.engine, "connect")
     def _limit(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count={pages}")
 
-    small._engine.dispose()
+    small.database.engine.dispose()
     with pytest.raises(JournalError, match="full") as caught:
         for _ in range(200):
             small.keep_snapshot(entry.id, "p", "a", Snapshot(Zone(DOMAIN), (S1,) * 500, WHOLE), 1.0)

@@ -1,4 +1,4 @@
-"""Floor 4. A plugin's open account as the engine uses it: awaitable, one call at a time, raising only our errors.
+"""Floor 4. A plugin's open account as the engine uses it: awaitable, a few calls at a time, raising only our errors.
 
 `Adapter` hides whether the plugin's provider is asynchronous or blocking, and holds it to what it promised: an answer about another
 zone, with records that are not in the zone, or one that leaves out a name that was asked for, is an error here and never reaches a plan.
@@ -15,21 +15,24 @@ from wixsend.errors import ConfigError, PluginBroken, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
 from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, Wire, translate
-from wixsend.records import Snapshot, Zone
+from wixsend.records import Granularity, Snapshot, Zone
 from wixsend.redact import Redactor
 
-__all__ = ["Adapter"]
+__all__ = ["OVERLAP", "Adapter"]
+
+OVERLAP = 16
+"""Calls of one asynchronous provider at a time: enough to hide the way to the vendor, far below any connection limit."""
 
 
 class Adapter:
     """One open account at a DNS host.
 
     Every method raises a `ProviderError`, or a `ConfigError` (`PluginBroken` where the plugin breaks the contract); the vendor's own
-    exception is chained. Two calls of one adapter never overlap, whoever asks.
+    exception is chained.
 
-    A blocking provider gets one thread of its own. A call that waits for that thread and is cancelled is never made; a call that
-    runs cannot be stopped: whoever cancelled it, or ran out of time, must take its outcome as unknown, and hold on to the zone until
-    `idle()` returns. The next call starts after it.
+    At most `OVERLAP` calls of an asynchronous provider are made at a time. A blocking provider gets one thread of its own: its calls
+    never overlap, one that waits for that thread and is cancelled is never made, and one that runs cannot be stopped. Whoever cancelled
+    it, or ran out of time, must take its outcome as unknown, and hold on to the zone until `idle()` returns. The next call starts after it.
 
     `settle` is how many seconds an edit may take to show in the host's answers: the plugin's, until whoever opens the account knows better.
     """
@@ -42,7 +45,7 @@ class Adapter:
         self.label = label or plugin.label
         self._redactor = redactor or Redactor()
         self._provider = provider
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Semaphore(OVERLAP)
         self._thread = None if inspect.iscoroutinefunction(provider.zone) else ThreadPoolExecutor(1, f"wixsend-{plugin.name}")
 
     @classmethod
@@ -69,6 +72,23 @@ class Adapter:
         self._promised(_are(Zone, zones), f"answered no zones when asked for {text(apex)}")
         for zone in zones:
             self._promised(zone.apex == apex, f"answered {text(zone.apex)} when asked for the zone {text(apex)}")
+        return tuple(zones)
+
+    @property
+    def width(self) -> int:
+        """How many zones it is worth working on at one time: one where calls queue, or where a plan must not grow old."""
+        return 1 if self._thread is not None or self.plugin.granularity is Granularity.ZONE else OVERLAP
+
+    @property
+    def lists_zones(self) -> bool:
+        """True when the plugin can list the account's zones."""
+        return hasattr(self._provider, "zones")
+
+    async def zones(self) -> tuple[Zone, ...]:
+        """The zones that the account lists. Only for a plugin that `lists_zones`."""
+        lister: Any = self._provider
+        zones = await self._ask(lister.zones)
+        self._promised(_are(Zone, zones), "answered no zones when asked for all of them")
         return tuple(zones)
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
@@ -99,8 +119,9 @@ class Adapter:
                 self._thread.shutdown(wait=False)
 
     async def idle(self) -> None:
-        """Return when no call of this adapter runs any more, abandoned ones included."""
-        await self._do(lambda: None)
+        """Return when no call of a blocking provider runs any more, abandoned ones included. Nobody can abandon an asynchronous one."""
+        if self._thread is not None:
+            await self._do(lambda: None)
 
     async def _ask(self, method: Callable[..., Any], *args: Any, writing: bool = False) -> Any:
         try:

@@ -285,6 +285,164 @@ def undo(run: _Run, /, domain: str, yes: bool, **consent: Any) -> int:
     return run.do(lambda session, terminal: commands.undo(session, terminal, domain, agreed, yes=yes))
 
 
+# -- many domains ------------------------------------------------------------------------------------------------------
+
+
+@cli.group(short_help="Many domains, from a spreadsheet.")
+def bulk() -> None:
+    """Many domains at once, from a spreadsheet, over many accounts and sites, for as long as it takes.
+
+    FILE is CSV as Excel writes it, JSON lines, or one domain a line; - reads stdin. Columns: domain, and where they are wanted
+    site_id, wix (a profile), provider, account, dmarc, note. Others go into the report as they are.
+
+    \b
+    Example:
+      wixsend bulk check clients.csv      what it will take, and what will need you
+      wixsend bulk run clients.csv        do it; the same command goes on where it was
+      wixsend bulk report clients         domain by domain
+    """
+
+
+_run_argument = click.argument("name", metavar="RUN")
+_wait_option = click.option(
+    "--wait/--no-wait", default=True, help="Stay until every domain has ended, or go as far as can be gone now.  [default: stay]"
+)
+
+
+@bulk.command("check", short_help="What a list will take, and what will need you.")
+@click.argument("file")
+@_json_option
+@_pass_run
+def bulk_check(run: _Run, /, file: str) -> int:
+    """Read FILE, find every domain's zone, host and account, and say what a run will take. Writes nothing.
+
+    Every line that cannot be worked on is named with the reason. Ends with the calls for each credential, what its quota makes of them,
+    the earliest and the expected end, and what will need a person.
+
+    \b
+    Example:
+      wixsend bulk check clients.csv
+    """
+    from wixsend import agency
+
+    return run.do(lambda session, terminal: agency.check(session, terminal, file))
+
+
+@bulk.command("run", short_help="Do the whole job for every domain of a list.")
+@click.argument("file")
+@_yes_option
+@click.option("--name", metavar="RUN", default="", help="What the run is called.  [default: as the file]")
+@click.option("--skip-bad", is_flag=True, help="Go on without the lines that cannot be worked on.")
+@_wait_option
+@click.option("--dmarc", type=click.Choice(["keep", "replace", "stop"]), help="What happens to existing DMARC policies.")
+@click.option("--replace", metavar="OWNER", multiple=True, help="Replace what stands at this name of each domain; may be repeated.")
+@click.option("--accept-loss", "accept", metavar="NAME", multiple=True, help="Accept the loss that a plan names so; may be repeated.")
+@_json_option
+@_pass_run
+def bulk_run(run: _Run, /, file: str, name: str, yes: bool, skip_bad: bool, wait: bool, **terms: Any) -> int:
+    """Authenticate every domain of FILE: ask once, write everything, then wait for all of them together.
+
+    Ctrl-C stops it cleanly, and the same command goes on; lines that are new in FILE are added. What stands in the way of one domain stops
+    that one. With --json every step is printed as a line of JSON.
+
+    \b
+    Example:
+      wixsend bulk run clients.csv
+      wixsend bulk run clients.csv --yes --skip-bad
+    """
+    from wixsend import agency
+    from wixsend.runs import Terms
+
+    agreed = Terms(terms["dmarc"] or "", terms["replace"], terms["accept"])
+    asked = agency.Asked(name, agreed, skip_bad, yes, wait)
+    return run.do(lambda session, terminal: agency.run(session, terminal, file, asked))
+
+
+@bulk.command("status", short_help="Where the runs stand.")
+@click.argument("name", metavar="RUN", required=False)
+@_json_option
+@_pass_run
+def bulk_status(run: _Run, /, name: str | None) -> int:
+    """Show every run, or where RUN stands and what failed, grouped by what there is to do. Asks nobody.
+
+    \b
+    Example:
+      wixsend bulk status
+      wixsend bulk status clients
+    """
+    from wixsend import agency
+
+    return run.do(lambda session, terminal: agency.status(session, terminal, name))
+
+
+@bulk.command("report", short_help="Every domain of a run, as CSV, JSON or HTML.")
+@_run_argument
+@click.option("--format", "form", type=click.Choice(["csv", "json", "html"]), default="csv", show_default=True, help="Its form.")
+@click.option("--output", "-o", metavar="FILE", default="-", help="Write it there.  [default: stdout]")
+@_pass_run
+def bulk_report(run: _Run, /, name: str, form: str, output: str) -> int:
+    """Report on every domain of RUN: the columns of the list in their order, and what was done, when, where and by which account.
+
+    \b
+    Example:
+      wixsend bulk report clients --output report.csv
+      wixsend bulk report clients --format html --output report.html
+    """
+    from wixsend import agency
+
+    return run.do(lambda session, terminal: agency.report(session, terminal, name, form, output))
+
+
+@bulk.command("cancel", short_help="Begin with nothing more of a run.")
+@_run_argument
+@_pass_run
+def bulk_cancel(run: _Run, /, name: str) -> int:
+    """Begin with nothing more of RUN. What was written stays, and `wixsend bulk run` goes on with it.
+
+    \b
+    Example:
+      wixsend bulk cancel clients
+    """
+    from wixsend import agency
+
+    return run.do(lambda session, terminal: agency.cancel(session, terminal, name))
+
+
+@bulk.command("retry", short_help="Take up again what failed.")
+@_run_argument
+@click.option("--only", "codes", metavar="CODE", multiple=True, help="Only what stopped with this code; may be repeated.")
+@_wait_option
+@_json_option
+@_pass_run
+def bulk_retry(run: _Run, /, name: str, codes: tuple[str, ...], wait: bool) -> int:
+    """Take the failed domains of RUN up again, and drive the run unless another process does.
+
+    \b
+    Example:
+      wixsend bulk retry clients --only provider-credentials
+    """
+    from wixsend import agency
+
+    return run.do(lambda session, terminal: agency.retry(session, terminal, name, codes, wait=wait))
+
+
+@bulk.command("undo", short_help="Take back what a run wrote.")
+@_run_argument
+@_yes_option
+@_json_option
+@_pass_run
+def bulk_undo(run: _Run, /, name: str, yes: bool) -> int:
+    """Take back what wixsend wrote for every domain of RUN, and put back what it had replaced. Nothing else is touched.
+
+    \b
+    Example:
+      wixsend bulk undo clients
+    """
+    from wixsend import agency
+
+    return run.do(lambda session, terminal: agency.undo(session, terminal, name, yes=yes))
+
+
 @cli.command(short_help="List the zones as they were read before each write.")
 @click.argument("zone", required=False)
 @_json_option

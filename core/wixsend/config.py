@@ -316,13 +316,19 @@ class Setting:
 class Config:
     """What holds for this run. `files` are those that were read, in growing weight; `set` every value that was set, by its path.
 
-    `notices` are things that a person should know and that are no errors.
+    `notices` are things that a person should know and that are no errors. `before_profile` is `set` without the chosen profile.
     """
 
     settings: Settings
     set: Mapping[SettingPath, Setting]
     files: tuple[Path, ...] = ()
     notices: tuple[str, ...] = ()
+    before_profile: Mapping[SettingPath, Setting] = field(default_factory=dict, repr=False)
+
+    def with_profile(self, name: str) -> "Config":
+        """The configuration with this Wix profile instead of the one that was chosen. Raises `ConfigError` when there is none such."""
+        merged = _with_profile(dict(self.before_profile), Setting(("wix", "profile"), name, "the column wix", False, "flag"))
+        return replace(self, settings=Settings.model_validate(_nested(merged)), set=merged)
 
     def origin(self, *path: str) -> str:
         """Where a setting was set; empty when nobody did."""
@@ -358,11 +364,10 @@ def load(
     layers = [_read_file(path, _Trust.NAMED if named else _Trust.USERS if path == user else _Trust.FOUND) for path in paths]
     layers.append(_check([_from_environment(name, environ[name], path) for name, path in ENVIRONMENT.items() if environ.get(name)]))
     layers.append(_check([Setting(f.path, f.value, f.option, _is_secret(f.path), "flag") for f in flags if f.value not in (None, ())]))
-    merged = _merge(layers)
-    profile = merged.get(("wix", "profile"))
-    if profile is not None:
-        merged = _with_profile(merged, profile)
-    return Config(Settings.model_validate(_nested(merged)), merged, paths, tuple(_notices(environ)))
+    plain = _merge(layers)
+    profile = plain.get(("wix", "profile"))
+    merged = plain if profile is None else _with_profile(plain, profile)
+    return Config(Settings.model_validate(_nested(merged)), merged, paths, tuple(_notices(environ)), plain)
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,8 +4,8 @@ What to do is decided in `wixsend.flow`; how a zone is written in `wixsend.apply
 one external effect a hop, and believes nothing that is not in the journal. It can be stopped anywhere.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from wixsend import apply
@@ -56,7 +56,7 @@ from wixsend.plan import Plan
 from wixsend.records import Granularity, Record
 from wixsend.sending import WixDomain, WixStatus
 from wixsend.survey import Approve, Order, Surveyor, objected
-from wixsend.verdict import Delegation, Proof
+from wixsend.verdict import Delegation, Proof, Verdict
 
 __all__ = ["Engine", "Preview", "Update", "Watch"]
 
@@ -100,10 +100,19 @@ def _nobody_watches(_update: Update) -> None:
 
 
 class Engine:
-    """Drives the case of one order. Not shared between orders; what is `Outside` may be."""
+    """Drives the case of one order. Not shared between orders; what is `Outside` may be.
+
+    `began` is when the person started this run, where it was not just now.
+    """
 
     def __init__(
-        self, order: Order, outside: Outside, journal: Journal, times: Times | None = None, watch: Watch = _nobody_watches
+        self,
+        order: Order,
+        outside: Outside,
+        journal: Journal,
+        times: Times | None = None,
+        watch: Watch = _nobody_watches,
+        began: float | None = None,
     ) -> None:
         self._order = order
         self._outside = outside
@@ -111,7 +120,7 @@ class Engine:
         self._times = times or Times()
         self._watch = watch
         self._locator = Locator(outside, order.provider, order.account)
-        self._surveyor = Surveyor(order, outside, journal)
+        self._surveyor = Surveyor(order, outside, journal, began=began)
         self._located: Located | None = None
         self._plan: Plan | None = None
         self._planned_at = 0.0
@@ -153,14 +162,11 @@ class Engine:
         `approve` is shown a plan and says yes or no. Raises `Refused` when it said no, or the guard objects, `Busy` and other
         `ConfigError`s; every other failure is in the case that is returned. Cancelling it is safe at every point.
         """
-        order = self._order
-        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
-            entry = self._journal.open_case(order.site, order.domain.name)
+        with self._taken() as entry:
             if self._begins_anew(entry.case):
                 entry = self._append(entry, Reopened())
             while True:
-                decision = decide(entry.case, self._outside.now(), self._times)
-                self._watch(Update(entry, decision, self._proof, self._located, self._plan, self._objections))
+                decision = self._decided(entry)
                 if decision.effect is Effect.REST:
                     return entry
                 if decision.effect is Effect.WAIT:
@@ -169,14 +175,20 @@ class Engine:
                         return entry
                     patience -= min(left, _SLICE) if not wait else 0.0
                     await self._outside.sleep(max(0.0, min(left, _SLICE)))
-                elif decision.effect is Effect.GIVE_UP:
-                    entry = self._append(entry, self._gave_up(entry.case))
-                elif decision.effect is Effect.ASK_PERSON:
-                    entry = await self._ask_person(entry, approve)
-                elif decision.effect is Effect.WRITE:
-                    entry = await self._write(entry)
                 else:
-                    entry = self._append(entry, await self._perform(decision.effect, entry))
+                    entry = await self._done(decision.effect, entry, approve)
+
+    async def hop(self, approve: Approve, stages: Collection[Stage]) -> Entry:
+        """Go on with the case as long as it stands at one of these stages and nothing has to be waited for. Raises as `run` does.
+
+        What has ended stays so: only a person begins it anew.
+        """
+        with self._taken() as entry:
+            while True:
+                decision = self._decided(entry)
+                if entry.case.stage not in stages or decision.effect in (Effect.REST, Effect.WAIT):
+                    return entry
+                entry = await self._done(decision.effect, entry, approve)
 
     async def prove(self, records: Sequence[Record], case: Case | None = None, waited: float = 0.0) -> Proof:
         """The proof in DNS alone, of these records; the case, if there is one, knows where they were written and what they replaced."""
@@ -205,6 +217,31 @@ class Engine:
         return not case.provider or bool(case.kept and self._order.dmarc == "replace") or self._order.provider not in ("", case.provider)
 
     # -- one hop -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _taken(self) -> Iterator[Entry]:
+        """The case, which nobody else on this machine goes on with meanwhile."""
+        order = self._order
+        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
+            yield self._journal.open_case(order.site, order.domain.name)
+
+    def _decided(self, entry: Entry) -> Decision:
+        """What is next, told to whoever watches."""
+        decision = decide(entry.case, self._outside.now(), self._times)
+        self._watch(Update(entry, decision, self._proof, self._located, self._plan, self._objections))
+        return decision
+
+    async def _done(self, effect: Effect, entry: Entry, approve: Approve) -> Entry:
+        """The case after this effect."""
+        match effect:
+            case Effect.GIVE_UP:
+                return self._append(entry, self._gave_up(entry.case))
+            case Effect.ASK_PERSON:
+                return await self._ask_person(entry, approve)
+            case Effect.WRITE:
+                return await self._write(entry)
+            case _:
+                return self._append(entry, await self._perform(effect, entry))
 
     def _append(self, entry: Entry, event: Event) -> Entry:
         return self._journal.append(entry, event, self._outside.now())
@@ -395,10 +432,16 @@ class Engine:
             records = tuple(record for record in records if record not in kept)
         proof = self._proof = await self.prove(records, case, max(0.0, self._outside.now() - case.since))
         if proof.complete:
-            return Visible("; ".join(proof.warnings))
+            return Visible("; ".join(proof.warnings), _evidence(proof))
         if proof.blind:
             return Blind(proof.why)
         return Hidden(proof.why, proof.next_look, proof.then)
+
+
+def _evidence(proof: Proof) -> str:
+    """Who shows every record, for the report."""
+    servers = dict.fromkeys(finding.server for finding in proof.findings if finding.verdict is Verdict.VISIBLE)
+    return f"shown by {', '.join(servers)}" if servers else proof.why
 
 
 def _stopped(wrong: WixsendError) -> Stopped:

@@ -33,6 +33,8 @@
     │   ├── WixRateLimited           7    429: wait
     │   ├── WixAnswerRefused         7    Wix asks for something that we will not write
     │   └── WixUnavailable           7    5xx, time-out, no network, nonsense: wait, then again
+    ├── SomeFailed                   8    of many domains some failed: the report says which and why
+    ├── Bug                          1    something of wixsend's own; the log has the details
     └── Interrupted                  130  a person or the system stopped us; the same command goes on
 
 Messages never hold secrets: they are made from what vendors said after redaction (`wixsend.secrets`).
@@ -42,6 +44,7 @@ from typing import ClassVar
 
 __all__ = [
     "BadDomain",
+    "Bug",
     "Busy",
     "ConfigError",
     "CredentialsMissing",
@@ -65,6 +68,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "SenderDetailsMissing",
+    "SomeFailed",
     "Unavailable",
     "WixAnswerRefused",
     "WixCredentialsRejected",
@@ -286,6 +290,18 @@ class WixUnavailable(WixError):
     """Wix could not be reached, or answered 5xx or nonsense."""
 
     code, transient = "wix-unavailable", True
+
+
+class SomeFailed(WixsendError):
+    """A command that worked on many domains is done, and some of them failed."""
+
+    code, exit_code = "some-failed", 8
+
+
+class Bug(WixsendError):
+    """Something of wixsend's own that nobody foresaw."""
+
+    code = "bug"
 
 
 class Interrupted(WixsendError):

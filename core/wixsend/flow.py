@@ -344,7 +344,9 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
                 return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why} (--again)")
             if _documented(times):
                 return _as_documented(moved, before, why, at, times)
-            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=f"{why}; {then}" if then else why)
+            reason = f"{why}; {then}" if then else why
+            # Not counted among the waits: the journal keeps one of several looks that show the same.
+            return replace(moved, due=at + min(max(wait, times.look_least), times.look_most), why=reason, waits=before.waits)
         case Blind(why):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED; DNS could not be checked: {why}")

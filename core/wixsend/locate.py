@@ -4,11 +4,12 @@ Name servers only hint at the host; the account confirms. What is ambiguous is a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wixsend.adapters import Adapter
 from wixsend.errors import CredentialsMissing, ZoneNotHeld
+from wixsend.holdings import Account, Holdings
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, matches_suffix, text
 from wixsend.plugins import Plugins
@@ -16,19 +17,10 @@ from wixsend.records import Zone
 from wixsend.verdict import Delegation
 from wixsend.wix import Wix
 
-__all__ = ["Account", "Located", "Locator", "Outside"]
+__all__ = ["Located", "Locator", "Outside"]
 
 _WIX_NAME_SERVERS = (absolute("wixdns.net"),)
 """Name servers that mean that Wix serves the zone itself (facts: `ns0` to `ns11` seen)."""
-
-
-class Account(Protocol):
-    """One named account at a DNS host."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def plugin_name(self) -> str: ...
 
 
 class Outside(Protocol):
@@ -40,6 +32,8 @@ class Outside(Protocol):
     def wix(self) -> Wix: ...
     @property
     def dns(self) -> Dns: ...
+    @property
+    def holdings(self) -> Holdings: ...
 
     def accounts(self, provider: str) -> Sequence[Account]:
         """The accounts at this host; `CredentialsMissing` when there is none."""
@@ -139,13 +133,8 @@ class Locator:
                 f"no account {self._account!r} at {located.provider} is configured",
                 f"wixsend providers show {located.provider} lists the accounts; wixsend.toml names them: [accounts.NAME]",
             )
-        found: list[Located] = []
-        for account in accounts:
-            adapter = await self._outside.adapter(account)
-            found += [
-                Located(delegation, located.provider, located.hosts, located.why, account, adapter, zone)
-                for zone in await adapter.zone(apex)
-            ]
+        held = await self._outside.holdings.holders(accounts, delegation)
+        found = [replace(located, account=one.account, adapter=one.adapter, zone=one.zone) for one in held]
         if len(found) > 1:
             delegated = {server.name for server in delegation.servers}
             found = [one for one in found if one.zone and delegated <= set(one.zone.name_servers)] or found

@@ -34,6 +34,7 @@ __all__ = [
     "CredentialField",
     "Credentials",
     "ErrorRule",
+    "ListsZones",
     "Provider",
     "ProviderPlugin",
     "Rate",
@@ -128,7 +129,11 @@ class ErrorRule:
 
 
 class Provider(Protocol):
-    """An open account at a DNS host, for hosts whose SDK is asynchronous. Everything raised is looked up in `errors`."""
+    """An open account at a DNS host, for hosts whose SDK is asynchronous. Everything raised is looked up in `errors`.
+
+    Calls about different zones may overlap; while one writes a zone, nobody else does. A provider that can list its zones has
+    `zones` too, see `ListsZones`.
+    """
 
     @property
     def errors(self) -> Sequence[ErrorRule]: ...
@@ -157,6 +162,18 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Free what was opened. Called once."""
+        ...
+
+
+class ListsZones(Protocol):
+    """What a provider may offer beside its three answers, in an `async def` or, where it blocks, a plain `def`."""
+
+    async def zones(self) -> Sequence[Zone]:
+        """The zones of the account, every page of them, each as `zone` would describe it; for a run with many domains.
+
+        It may leave out zones that `zone` finds (shared ones), and `record_count`. Where it cannot tell what serves a zone, it gives
+        the name servers that a zone without a problem has: the core asks `zone` when the world sees others.
+        """
         ...
 
 

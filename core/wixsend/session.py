@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -27,12 +27,17 @@ from wixsend.redact import Redactor, is_reference
 
 if TYPE_CHECKING:
     from wixsend.adapters import Adapter
+    from wixsend.holdings import Account as AnyAccount
+    from wixsend.holdings import Holdings
     from wixsend.journal import Journal
-    from wixsend.locate import Account as AnyAccount
+    from wixsend.locate import Outside
     from wixsend.lookup import Dns
-    from wixsend.wix import Wix
+    from wixsend.wix import Wix, WixApiKey, WixApp
 
 __all__ = ["Session", "state_folder"]
+
+_SITES = 1000
+"""Sites whose Wix is kept: an app's token is worth keeping for a while."""
 
 _BY_KEY = ("api_key", "site_id")
 _BY_APP = ("app_id", "app_secret", "instance_id")
@@ -66,6 +71,9 @@ class Session:
         self._accounts = Accounts(self.plugins, self._account_tables(), self._secrets)
         self._adapters: dict[str, Adapter] = {}
         self._opening = asyncio.Lock()
+        self._askers: dict[str, _Asker] = {}
+        self._wixes: dict[str, Wix] = {}
+        self._sites = lru_cache(_SITES)(self._wix_at)
         for setting in config.set.values():
             if setting.secret and setting.path[0] == "wix":
                 if not is_reference(str(setting.value)):
@@ -81,7 +89,9 @@ class Session:
     async def close(self) -> None:
         """Close what was opened. A failure to close one thing does not keep the others open."""
         adapters, self._adapters = list(self._adapters.values()), {}
-        opened = [self.__dict__.pop(name) for name in ("wix", "dns") if name in self.__dict__]
+        opened: list[Any] = [*self._wixes.values(), *([self.__dict__.pop("dns")] if "dns" in self.__dict__ else [])]
+        self._wixes, _ = {}, self.__dict__.pop("wix", None)
+        self._sites.cache_clear()
         await asyncio.gather(*(each.close() for each in (*adapters, *opened)), return_exceptions=True)
         if "journal" in self.__dict__:
             self.__dict__.pop("journal").close()
@@ -91,47 +101,59 @@ class Session:
     @cached_property
     def wix(self) -> "Wix":
         """Wix, as whoever is configured."""
-        from wixsend.wix import BASE_URL, Wix, WixApiKey, WixApp
-
-        who = self.config.wix
-        values = [self._wix_value(name) for name in self._wix_names(*self._way)]
-        auth: WixApiKey | WixApp = WixApiKey(*values) if self._way is _BY_KEY else WixApp(*values)
-        base_url = who.base_url or BASE_URL
-        if base_url != BASE_URL:
-            self.notify(f"Wix is spoken to at {base_url} ({self.config.origin('wix', 'base_url')})")
-        return Wix(auth, base_url, now=self.now, **self._http)
+        return self._wix_of("")
 
     @property
     def site(self) -> str:
         """The site's id, or the app's instance id: what the journal keeps cases under. `CredentialsMissing` when neither is set."""
-        return self._wix_value(*self._wix_names(self._way[-1]))
+        return self._asker("").site
 
-    @property
-    def _way(self) -> tuple[str, ...]:
-        """The settings by which we prove to Wix who asks; the last of them names the site."""
-        return _BY_APP if any(("wix", name) in self.config.set for name in _BY_APP) else _BY_KEY
+    def site_of(self, profile: str, site_id: str = "") -> str:
+        """The same for a Wix profile; a site id that is given is another site that the profile's key or app is good for."""
+        return site_id.lower() or self._asker(profile).site
 
-    def _wix_names(self, *needed: str) -> tuple[str, ...]:
-        """The settings that are needed, when all of them are set; else the error lists everything that is missing, not these alone."""
-        if all(("wix", name) in self.config.set for name in needed):
-            return needed
-        missing = ", ".join(name for name in self._way if ("wix", name) not in self.config.set)
-        variables = ", ".join(f"WIXSEND_WIX_{name.upper()}" for name in missing.split(", "))
-        raise CredentialsMissing(
-            f"credentials for Wix are missing: {missing}",
-            f"Set {variables}, or {missing} in [wix] of wixsend.toml. An API key is made by the account's owner at "
-            "manage.wix.com/account/api-keys; the site id is in the dashboard's URL after /dashboard/. "
-            "A Wix app needs app_id, app_secret and instance_id instead.",
-        )
+    def at(self, profile: str, site: str) -> "Outside":
+        """The world for a site: Wix as this profile asks it there, everything else as it is. `ConfigError` when it cannot be asked."""
+        return _AtSite(self, self._sites(profile, site))
 
-    def _wix_value(self, name: str) -> str:
-        return self._value(("wix", name), secret=self.config.set["wix", name].secret)
+    def _asker(self, profile: str) -> "_Asker":
+        if profile not in self._askers:
+            self._askers[profile] = _Asker(self.config.with_profile(profile) if profile else self.config, profile, self._wix_value)
+        return self._askers[profile]
+
+    def _wix_value(self, setting: Setting) -> str:
+        return self._secrets.value(setting.path[-1], _written(setting), secret=setting.secret)
+
+    def _wix_of(self, profile: str) -> "Wix":
+        """Wix as a profile asks it for its own site; its connections serve the profile's other sites too."""
+        from wixsend.wix import BASE_URL, Wix
+
+        if profile not in self._wixes:
+            asker = self._asker(profile)
+            base_url = asker.config.wix.base_url or BASE_URL
+            if base_url != BASE_URL:
+                self.notify(f"Wix is spoken to at {base_url} ({asker.config.origin('wix', 'base_url')})")
+            self._wixes[profile] = Wix(asker.auth(asker.site), base_url, now=self.now, **self._http)
+        return self._wixes[profile]
+
+    def _wix_at(self, profile: str, site: str) -> "Wix":
+        asker, wix = self._asker(profile), self._wix_of(profile)
+        return wix if site == asker.site else wix.beside(asker.auth(site))
 
     # -- DNS hosts -----------------------------------------------------------------------------------------------------
 
     def accounts(self, provider: str | None = None) -> Sequence[Account]:
         """The accounts at this host; `CredentialsMissing` when there is none. Without a host, every account that can be opened."""
         return self._accounts.accounts(provider)
+
+    def unroutable(self, provider: str, account: str) -> str:
+        """Why nobody can be sent to this host and account, either of which may be empty; empty when somebody can."""
+        if provider and provider not in self.plugins.names():
+            return f"no plugin for the DNS host {provider!r} is installed (installed: {', '.join(self.plugins.names()) or 'none'})"
+        home = self._accounts.provider_of(account) if account else provider
+        if home is None:
+            return f"no account {account!r} is configured: add [accounts.{account}] to wixsend.toml"
+        return f"the account {account!r} is at {home}, not at {provider}" if provider and home != provider else ""
 
     def account_names(self, plugin: ProviderPlugin) -> list[str]:
         """The names of the accounts that are configured at this host; no secret is looked up."""
@@ -150,9 +172,17 @@ class Session:
                 adapter.settle = min(adapter.settle, self.config.times.settle_most)
             return self._adapters[account.name]
 
+    @cached_property
+    def holdings(self) -> "Holdings":
+        """Which account holds which zone, as far as it has been asked."""
+        from wixsend.holdings import Holdings
+
+        return Holdings(self.adapter, self.now)
+
     def calls(self) -> dict[str, int]:
-        """HTTP requests so far: `wix`, and each opened account by name."""
-        return {**({"wix": self.wix.calls} if "wix" in self.__dict__ else {}), **{name: wire.calls for name, wire in self._wires.items()}}
+        """HTTP requests so far: `wix` (and `wix PROFILE`), and each opened account by name."""
+        asked = {f"wix {profile}".rstrip(): wix.calls for profile, wix in self._wixes.items()}
+        return asked | {name: wire.calls for name, wire in self._wires.items()}
 
     @cached_property
     def _wires(self) -> dict[str, Any]:
@@ -225,12 +255,10 @@ class Session:
             options["timeout"] = http.timeout
         return options
 
-    def _value(self, path: tuple[str, ...], *, secret: bool = True) -> str:
-        """A setting's value, its reference followed. A URL is as secret as the password in it."""
+    def _value(self, path: tuple[str, ...]) -> str:
+        """A URL among the settings, its reference followed. It is as secret as the password in it."""
         setting = self.config.set[path]
         written = _written(setting)
-        if path[0] not in ("state", "http"):
-            return self._secrets.value(path[-1], written, secret=secret)
         value = self._secrets.value(path[-1], written, secret=False)
         passwords = _passwords(value)
         for password in passwords:
@@ -259,6 +287,64 @@ def _passwords(url: str) -> list[str]:
     except ValueError:
         return [url]
     return [password for password in found if password]
+
+
+class _Asker:
+    """Who asks Wix, as one configuration says."""
+
+    def __init__(self, config: Config, profile: str, value: Callable[[Setting], str]) -> None:
+        self.config = config
+        self._profile = profile
+        self._value = value
+
+    @property
+    def site(self) -> str:
+        """The site's id, or the app's instance id."""
+        return self._values(self._way[-1])[0]
+
+    def auth(self, site: str) -> "WixApiKey | WixApp":
+        """What proves to Wix who asks for this site."""
+        from wixsend.wix import WixApiKey, WixApp
+
+        first, *rest = self._values(*self._way)
+        return WixApiKey(first, site) if self._way is _BY_KEY else WixApp(first, rest[0], site)
+
+    @property
+    def _way(self) -> tuple[str, ...]:
+        """The settings by which we prove to Wix who asks; the last of them names the site."""
+        return _BY_APP if any(("wix", name) in self.config.set for name in _BY_APP) else _BY_KEY
+
+    def _values(self, *needed: str) -> list[str]:
+        """The settings that are needed, when all of them are set; else the error lists everything that is missing, not these alone."""
+        if all(("wix", name) in self.config.set for name in needed):
+            return [self._value(self.config.set["wix", name]) for name in needed]
+        missing = ", ".join(name for name in self._way if ("wix", name) not in self.config.set)
+        variables = ", ".join(f"WIXSEND_WIX_{name.upper()}" for name in missing.split(", "))
+        whose = f" (profile {self._profile})" if self._profile else ""
+        raise CredentialsMissing(
+            f"credentials for Wix{whose} are missing: {missing}",
+            f"Set {variables}, or {missing} in [wix] of wixsend.toml. An API key is made by the account's owner at "
+            "manage.wix.com/account/api-keys; the site id is in the dashboard's URL after /dashboard/. "
+            "A Wix app needs app_id, app_secret and instance_id instead.",
+        )
+
+
+class _AtSite:
+    """A session's `Outside` with the Wix of one site."""
+
+    def __init__(self, session: Session, wix: "Wix") -> None:
+        self.wix = wix
+        self.plugins = session.plugins
+        self.holdings = session.holdings
+        self.accounts = session.accounts
+        self.adapter = session.adapter
+        self.now = session.now
+        self.sleep = session.sleep
+        self._session = session
+
+    @property
+    def dns(self) -> "Dns":
+        return self._session.dns
 
 
 def _written(setting: Setting) -> Written:

@@ -82,14 +82,25 @@ class _Told:
 
 
 class Surveyor:
-    """Plans and judges for one order. What it plans may be written, unless it is made with `writes=False`."""
+    """Plans and judges for one order. What it plans may be written, unless it is made with `writes=False`.
 
-    def __init__(self, order: Order, outside: Outside, journal: Journal, *, writes: bool = True) -> None:
+    `began` is when the person started this run, where it was not just now.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        outside: Outside,
+        journal: Journal,
+        *,
+        writes: bool = True,
+        began: float | None = None,
+    ) -> None:
         self._order = order
         self._outside = outside
         self._journal = journal
         self._writes = writes
-        self._began = outside.now()
+        self._began = outside.now() if began is None else began
 
     async def survey(self, entry: Entry | None, located: Located, wanted: tuple[Record, ...]) -> tuple[Plan, tuple[Objection, ...]]:
         """Read the zone, plan, and judge the plan. Raises what `apply.look_again` raises about an earlier edit of the case."""

@@ -56,7 +56,19 @@ class Terminal:
 
     def result(self, value: object) -> None:
         """Print a result for a program: one JSON document, the only one of the command."""
-        _write(sys.stdout, json.dumps(self._cleaned(value), ensure_ascii=False, indent=2) + "\n")
+        _write(sys.stdout, self.document(value))
+
+    def document(self, value: object) -> str:
+        """A JSON document as `result` prints it."""
+        return json.dumps(self._cleaned(value), ensure_ascii=False, indent=2) + "\n"
+
+    def line(self, value: object) -> None:
+        """Print one of many results for a program: a JSON document on one line."""
+        _write(sys.stdout, json.dumps(self._cleaned(value), ensure_ascii=False) + "\n")
+
+    def write(self, text: str) -> None:
+        """Print a part of a result that has a form of its own, such as CSV; whoever made it has cleaned it."""
+        _write(sys.stdout, text)
 
     def domain(self, written: str) -> SendingDomain:
         """The sending domain that a person typed; says what was understood differently. Raises `BadDomain`."""

@@ -8,7 +8,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -37,12 +38,12 @@ from wixsend.redact import Redactor
 from wixsend.sending import WixDomain, wix_domain
 from wixsend.wire import HttpWire
 
-__all__ = ["BASE_URL", "Wix", "WixApiKey", "WixApp"]
+__all__ = ["BASE_URL", "RATE", "Wix", "WixApiKey", "WixApp"]
 
 BASE_URL = "https://www.wixapis.com"
 
 _PATH = "/sending-domains/v1/sending-domains"
-_RATE = Rate(200, 60.0)
+RATE = Rate(200, 60.0)
 """Facts §4: 200 requests a minute. Whether per site or per key is not said, so each client keeps to it."""
 
 _WAIT = 60.0
@@ -154,7 +155,7 @@ _APP_MAY = "Give the app the permission {permission}, and let the site's owner a
 class Wix:
     """Asks Wix for one site. Use as an asynchronous context manager, or `close` it. `calls` counts HTTP requests.
 
-    `now` is the clock of app tokens, in seconds. Every method raises `WixCredentialsRejected`, `WixPermissionMissing`,
+    `rates` are kept to; `now` is the clock of app tokens, in seconds. Every method raises `WixCredentialsRejected`, `WixPermissionMissing`,
     `WixRateLimited`, `WixUnavailable`, and `WixError` for any other refusal. No secret is in any message.
     """
 
@@ -163,16 +164,26 @@ class Wix:
         auth: WixApiKey | WixApp,
         base_url: str = BASE_URL,
         *,
+        rates: Sequence[Rate] = (RATE,),
         now: Callable[[], float] = time.time,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
         ca_file: str | None = None,
         proxy: str | None = None,
     ) -> None:
-        self._auth = auth
         self._now = now
-        self._wire = HttpWire(base_url, (_RATE,), timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
+        self._wire = HttpWire(base_url, rates, timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
+        self._ask_as(auth)
+
+    def beside(self, auth: WixApiKey | WixApp) -> "Wix":
+        """Wix, asked for another site: over the same connections and under the same quota. It is closed with this one."""
+        other = copy(self)
+        other._ask_as(auth)
+        return other
+
+    def _ask_as(self, auth: WixApiKey | WixApp) -> None:
+        self._auth = auth
         self._redactor = Redactor()
         self._token = ""
         self._token_ends = 0.0

@@ -68,7 +68,8 @@ def error_codes() -> str:
     intro = (
         "# Errors and exit codes\n\nEvery error says what happened, to what, and what to do next. Its code is stable: `--json` prints "
         "it, and scripts may act on it.\n*Passing* errors are tried again by wixsend itself.\n\nExit codes: 0 done · 1 a bug · "
-        "2 configuration · 3 refused, nothing written · 4 provider · 5 drifted · 6 not visible yet · 7 Wix · 130 interrupted\n\n"
+        "2 configuration · 3 refused, nothing written · 4 provider · 5 drifted · 6 not visible yet · 7 Wix · 8 some of many domains "
+        "failed · 130 interrupted\n\n"
     )
     return intro + table(("code", "exit", "class", "passing", "meaning"), rows())
 

@@ -17,8 +17,8 @@ from wixsend.adapters import Adapter
 from wixsend.engine import Engine, Update
 from wixsend.errors import WixsendError
 from wixsend.flow import Stage, Times
+from wixsend.holdings import Account, Holdings
 from wixsend.journal import Journal
-from wixsend.locate import Account
 from wixsend.lookup import Dns
 from wixsend.names import Name, parse_sending_domain, text
 from wixsend.plugins import Plugins
@@ -48,6 +48,7 @@ class LiveWorld:
         self.dns = Dns(lab.settings())
         self.now = time.time
         self.sleep = asyncio.sleep
+        self.holdings = Holdings(self.adapter, self.now)
 
     def accounts(self, provider: str) -> Sequence[Account]:
         return []

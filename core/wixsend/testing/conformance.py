@@ -277,6 +277,33 @@ class ProviderConformance:
         with pytest.raises(ProviderError):  # a proxy's page, or a wrong base URL: the account holds the zone
             await provider.zone(_APEX)
 
+    # The listing, where the plugin has one
+
+    @pytest.mark.parametrize("count", [0, 1, 101, 1001])
+    async def test_every_zone_is_listed_as_it_is_described(self, facts: FakeHost, provider: Adapter, count: int) -> None:
+        self._needs_a_listing(provider)
+        names = [f"client-{number}.example" for number in range(count)]
+        for name in names:
+            facts.add_zone(name)
+        listed = {zone.apex: zone for zone in await provider.zones()}
+        assert sorted(map(text, listed)) == sorted(names), "the listing is not what the account holds"
+        for apex in map(absolute, names[:: max(1, count // 3)]):
+            (described,) = await provider.zone(apex)
+            told = replace(described, record_count=listed[apex].record_count)
+            assert listed[apex] == told, f"the listing describes {text(apex)} otherwise than it is: {listed[apex]}, not {told}"
+
+    async def test_a_page_that_fails_fails_the_listing(self, facts: FakeHost, server: Server, provider: Adapter) -> None:
+        self._needs_a_listing(provider)
+        for number in range(1001):
+            facts.add_zone(f"client-{number}.example")
+        start = server.count(facts.name)
+        await provider.zones()
+        pages = server.count(facts.name) - start
+        for page in {1, 2, pages // 2, pages} - {0}:
+            server.faults.add(Fault("empty", service=facts.name, call=server.count(facts.name) + min(page, pages)))
+            with pytest.raises(ProviderError):
+                await provider.zones()
+
     # What is in it
 
     async def test_a_fresh_zone_is_empty(self, facts: FakeHost, provider: Adapter) -> None:
@@ -757,6 +784,11 @@ class ProviderConformance:
 
     def _when(self, doing: str) -> Callable[[Request], bool]:
         return self.writes if doing == "writing" else lambda request: not self.writes(request)
+
+    @staticmethod
+    def _needs_a_listing(provider: Adapter) -> None:
+        if not provider.lists_zones:
+            pytest.skip("the plugin lists no zones: the core asks for each")
 
     def _needs_room_for(self, count: int) -> None:
         limit = self.plugin.limits.max_records

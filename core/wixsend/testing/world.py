@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,19 +16,23 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from wixsend.adapters import Adapter
+from wixsend.bulk import Common, Driver, Hops
 from wixsend.engine import Engine, Preview, Update
 from wixsend.exchange import DnsSettings
 from wixsend.flow import Times
+from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located
 from wixsend.lookup import Dns
 from wixsend.mend import Mender
-from wixsend.names import Name, absolute, parse_sending_domain
+from wixsend.names import Name, absolute, parse_sending_domain, text
 from wixsend.plan import Plan
 from wixsend.plugins import Plugins, Row
 from wixsend.provider import Credentials, ProviderPlugin
 from wixsend.records import Record
+from wixsend.runs import Ref, Runs, TakenIn, Terms
 from wixsend.sending import KNOWN_TARGETS
+from wixsend.sheet import read_sheet
 from wixsend.survey import Approve, Order
 from wixsend.testing.dns import SandboxDns
 from wixsend.testing.fakes import FakeHost, Request, Response
@@ -36,7 +41,21 @@ from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import Wix, WixApiKey
 
-__all__ = ["Around", "Clock", "GivenPlugins", "OneAccount", "Reach", "Run", "World", "authenticate_apart", "no", "owner", "record", "yes"]
+__all__ = [
+    "Around",
+    "Clock",
+    "Fleet",
+    "GivenPlugins",
+    "OneAccount",
+    "Reach",
+    "Run",
+    "World",
+    "authenticate_apart",
+    "no",
+    "owner",
+    "record",
+    "yes",
+]
 
 
 class Clock:
@@ -102,23 +121,29 @@ type Around = Callable[[str, Request, Callable[[], Response]], Response]
 class World:
     """Fakes of everything outside. Use as a context manager. `plugins` makes the plugins whose hosts there are.
 
+    Each plugin's host has one account, called like the plugin; `accounts` are more of them, by name, each at the host of a plugin. Where a
+    host is named below, the name of an account does as well.
+
     `around`, where it is set, stands around the handling of every request to a host: nothing else touches the host meanwhile.
     """
 
-    def __init__(self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins) -> None:
+    def __init__(
+        self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins, accounts: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.clock = Clock()
         self.plugins = plugins()
         self.dns = SandboxDns(resolvers=2, now=self.clock.now, delay=delay)
         self.wix = FakeWix(self.dns.resolve, self.clock.now, requires_dmarc=False)
         self.hosts: dict[str, FakeHost] = {}
-        for name in self.plugins.names():
-            made = self.plugins.sandbox_host(name)
+        self._homes = {name: name for name in self.plugins.names()} | dict(accounts or {})
+        for name, home in self._homes.items():
+            made = self.plugins.sandbox_host(home)
             if made is not None:
                 self.hosts[name] = made(self.clock.now)
         self._locks = {name: threading.RLock() for name in self.hosts}
         self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
-        self.accounts = [OneAccount(name, name, dict(host.credentials)) for name, host in self.hosts.items()]
+        self.accounts = [OneAccount(name, self._homes[name], dict(host.credentials)) for name, host in self.hosts.items()]
         self.around: Around | None = None
         self._made_plugins = plugins
         self._stack = ExitStack()
@@ -149,10 +174,14 @@ class World:
         """A process of wixsend for one domain."""
         return Run(self.reach, self.clock, domain, order, plugins=self.plugins)
 
+    def fleet(self, **manners: Any) -> "Fleet":
+        """A process of wixsend for many domains."""
+        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **manners)
+
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
         dns = self.dns.settings(timeout=0.5, tries=2, endpoints=dict(self.dns.endpoints))
-        paths = {name: urlsplit(self.plugins.get(name).base_url).path for name in self.hosts}
+        paths = {name: urlsplit(self.plugins.get(self._homes[name]).base_url).path for name in self.hosts}
         urls = {name: self.server.url(name) + path for name, path in {"wix": "", **paths}.items()}
         key = WixApiKey(self.wix.site.api_key, self.wix.site.id)
         return Reach(self.folder, urls, dns, key, tuple(self.accounts), self._made_plugins)
@@ -270,6 +299,65 @@ class Run:
         return _Outside(self), self.journal()
 
 
+@dataclass
+class Fleet(Run):
+    """One process that drives bulk runs. `hops` makes what goes on with a row, `watched` are the updates by domain."""
+
+    hops: type[Hops] = Hops
+    watched: list[tuple[str, Update]] = field(default_factory=list)
+    bugs: list[Exception] = field(default_factory=list)
+
+    async def bulk(self, sheet: str, *, name: str = "clients", wait: bool = True, terms: Terms = Terms()) -> TakenIn:  # noqa: B008 - frozen
+        """`wixsend bulk run`: take the sheet in, and drive the run."""
+        taken = self.take_in(sheet, name=name, terms=terms)
+        await self.drive(name, wait=wait)
+        return taken
+
+    def take_in(self, sheet: str, *, name: str = "clients", terms: Terms = Terms()) -> TakenIn:  # noqa: B008 - frozen
+        """Take the sheet in, and do nothing else."""
+        read, journal = read_sheet(sheet.encode()), self.journal()
+        site = self.reach().wix.site_id
+        taken = Runs(journal).take_in(name, f"{name}.csv", read, [row.site_id or site for row in read.rows], terms, self.clock.now())
+        journal.close()
+        return taken
+
+    async def drive(self, name: str = "clients", *, wait: bool = True) -> None:
+        """Drive a run that was taken in."""
+        outside, journal = self._open()
+        try:
+            run = Runs(journal).get(name)
+            worlds = _Worlds(outside, self.reach().wix)
+            hops = self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
+            await Driver(run, hops, worlds, journal).drive(wait=wait)
+        finally:
+            await outside.close()
+            journal.close()
+
+    def _watch(self, ref: Ref, update: Update) -> None:
+        self.watched.append((text(ref.domain), update))
+
+    def _log(self, bug: Exception) -> str:
+        self.bugs.append(bug)
+        return "the test"
+
+
+class _Worlds:
+    """`wixsend.bulk.Worlds` over the world's fakes."""
+
+    def __init__(self, outside: "_Outside", key: WixApiKey) -> None:
+        self._outside = outside
+        self._key = key
+        self.holdings = outside.holdings
+        self.holdings.lists = True
+        self.now = outside.now
+        self.sleep = outside.sleep
+
+    def at(self, _profile: str, site: str) -> "_Outside":
+        other = copy(self._outside)
+        other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site))
+        return other
+
+
 def authenticate_apart(reach: Reach, at: float, domain: str) -> str:
     """`wixsend authenticate` in another process, with a clock of its own that begins at `at`: the name of the stage that it came to."""
     clock = Clock(at)
@@ -285,10 +373,11 @@ class _Outside:
         self._run = run
         self._reach = reach = run.reach()
         self.plugins = run.plugins or reach.plugins()
-        self.wix = Wix(reach.wix, reach.urls["wix"], now=run.clock.now, timeout=run.timeout)
+        self.wix = Wix(reach.wix, reach.urls["wix"], rates=(), now=run.clock.now, timeout=run.timeout)
         self.dns = Dns(replace(reach.dns, **run.settings), now=run.clock.now)
         self.now = run.clock.now
         self.sleep = run.clock.sleep
+        self.holdings = Holdings(self.adapter, run.clock.now)
         self._adapters: dict[str, Adapter] = {}
 
     def accounts(self, provider: str) -> Sequence[OneAccount]:
@@ -297,7 +386,8 @@ class _Outside:
     async def adapter(self, account: object) -> Adapter:
         assert isinstance(account, OneAccount)
         if account.name not in self._adapters:
-            url, timeout = self._reach.urls[account.plugin_name], self._run.timeout
+            urls, timeout = self._reach.urls, self._run.timeout
+            url = urls[account.name if account.name in urls else account.plugin_name]
             wire = self._run.wires[account.name] = HttpWire(url, timeout=timeout, connect_timeout=timeout)
             self._adapters[account.name] = self._run.adapter.open(self.plugins.get(account.plugin_name), account.credentials, wire)
         return self._adapters[account.name]

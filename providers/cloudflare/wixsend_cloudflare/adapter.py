@@ -46,10 +46,13 @@ from wixsend import (
 from wixsend_cloudflare.fence import open_client
 from wixsend_cloudflare.rdata import from_row, to_fields
 
-__all__ = ["COMMENT", "ERRORS", "PAGE", "CloudflareProvider"]
+__all__ = ["COMMENT", "ERRORS", "PAGE", "ZONES", "CloudflareProvider"]
 
 PAGE = 5000
 """Records asked for in one page. The documentation allows 5,000,000; a page of this size is some 3 MB, and what others use at most."""
+
+ZONES = 50
+"""Zones asked for in one page: the most that the documentation allows."""
 
 COMMENT = "wixsend: Wix sending domain"
 """The ownership mark on what we write. Seen in the dashboard, not in DNS."""
@@ -60,6 +63,7 @@ _MOST = 1_000_000
 _AUTOMATIC = 1
 _MIN_TTL, _MAX_TTL = 60, 86400
 _BLOCK = 300.0
+_NOTES = ("comment", "tags", "settings")
 _PROXIABLE = frozenset({"A", "AAAA", "CNAME"})
 
 _TOKENS = "https://dash.cloudflare.com/profile/api-tokens"
@@ -163,23 +167,17 @@ class CloudflareProvider:
             raise Unavailable(f"Cloudflare answered about other zones than {text(apex)}")
         return zones
 
+    async def zones(self) -> tuple[Zone, ...]:
+        """Every zone that the token sees, one call for each `ZONES` of them."""
+        rows, _total = await _pages("the list of zones", lambda page: self._zones.list(page=page, per_page=ZONES))
+        return tuple(map(_zone, rows))
+
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
-        """The whole zone, one call for each `PAGE` records. Every page must say the same total and bring new records, up to that total."""
-        found: dict[object, Record] = {}
-        page, expected = 1, None
-        while len(found) != expected:
-            rows, total = await _page(self._records.list(zone_id=zone.ref, page=page, per_page=PAGE))
-            records = [_record(row) for row in rows]
-            before = len(found)
-            found |= {record.ref: record for record in records}
-            if total > _MOST:
-                raise Unavailable(f"Cloudflare counts {total} records in {text(zone.apex)}, more than any zone has")
-            if expected not in (None, total) or not before + len(rows) == len(found) <= total:
-                raise Unavailable(f"the zone {text(zone.apex)} changed while Cloudflare's pages of it were read")
-            if not rows and len(found) < total:
-                raise Unavailable(f"Cloudflare counts {total} records in {text(zone.apex)} and shows {len(found)}")
-            page, expected = page + 1, total
-        return Snapshot(zone, tuple(found.values()), covers=WHOLE, total=expected)
+        """The whole zone, one call for each `PAGE` records."""
+        rows, total = await _pages(
+            f"the zone {text(zone.apex)}", lambda page: self._records.list(zone_id=zone.ref, page=page, per_page=PAGE)
+        )
+        return Snapshot(zone, tuple(map(_record, rows)), covers=WHOLE, total=total)
 
     async def write(self, edit: Edit) -> Receipt:
         """One batch: Cloudflare takes the removals, then the additions, in one transaction, or nothing."""
@@ -231,6 +229,24 @@ async def _page(request: Awaitable[AsyncAPIResponse[Any]]) -> tuple[list[Mapping
     return _rows(body.get("result")), total
 
 
+async def _pages(what: str, ask: Callable[[int], Awaitable[AsyncAPIResponse[Any]]]) -> tuple[list[Mapping[str, Any]], int]:
+    """The rows of all pages, and how many there are. Every page must say the same total and bring new rows, up to that total."""
+    found: dict[str, Mapping[str, Any]] = {}
+    page, expected = 1, None
+    while len(found) != expected:
+        rows, total = await _page(ask(page))
+        if total > _MOST:
+            raise Unavailable(f"Cloudflare counts {total} rows in {what}, more than there can be")
+        before = len(found)
+        found |= {str(row.get("id")): row for row in rows}
+        if expected not in (None, total) or not before + len(rows) == len(found) <= total:
+            raise Unavailable(f"{what} changed while Cloudflare's pages of it were read")
+        if not rows and len(found) < total:
+            raise Unavailable(f"Cloudflare counts {total} rows in {what} and shows {len(found)}")
+        page, expected = page + 1, total
+    return list(found.values()), len(found)
+
+
 def _rows(value: Any) -> list[Mapping[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(row, Mapping) for row in value):
         raise Unavailable("Cloudflare answered with something else than a list")
@@ -262,15 +278,20 @@ def _record(row: Mapping[str, Any]) -> Record:
     A CNAME at the apex is always flattened and yet not masked here, so that putting it back does not proxy it.
     """
     try:
-        masked = row.get("proxied") is True or (row.get("settings") or {}).get("flatten_cname") is True
+        masked = row.get("proxied") is True or _flattened(row)
         ttl = int(row["ttl"])
-        return Record(absolute(row["name"]), row["type"], from_row(row), None if ttl == _AUTOMATIC else ttl, masked, str(row["id"]))
+        notes = {name: row[name] for name in _NOTES if row.get(name)}
+        return Record(absolute(row["name"]), row["type"], from_row(row), None if ttl == _AUTOMATIC else ttl, masked, str(row["id"]), notes)
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise Unavailable(f"Cloudflare described a record in an unknown way ({type(wrong).__name__}: {wrong})") from wrong
 
 
+def _flattened(row: Mapping[str, Any]) -> bool:
+    return (row.get("settings") or {}).get("flatten_cname") is True
+
+
 def _post(record: Record) -> Any:
-    """A record that comes, as Cloudflare takes it. Only one that is put back can be masked: it was proxied, and is so again."""
+    """A record that comes, as Cloudflare takes it. Only one that is put back can be masked: proxied or flattened, as it was."""
     try:
         fields = to_fields(record.rtype, record.rdata)
     except ValueError as wrong:
@@ -278,10 +299,8 @@ def _post(record: Record) -> Any:
     ttl = _AUTOMATIC if record.ttl is None else min(max(record.ttl, _MIN_TTL), _MAX_TTL)
     post = {"name": text(record.owner), "type": record.rtype, "ttl": ttl, **fields}
     if record.rtype in _PROXIABLE:
-        post["proxied"] = record.masked
-    if record.rtype == "CNAME" and not record.masked:
-        post["comment"] = COMMENT
-    return post
+        post["proxied"] = record.masked and not _flattened(record.notes or {})
+    return post | ({"comment": COMMENT} if record.notes is None else dict(record.notes))
 
 
 def _id(record: Record) -> str:

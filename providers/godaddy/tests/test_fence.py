@@ -173,10 +173,21 @@ def test_reads_go_to_domains_only(client: FencedClient, server: Server, domain: 
     assert server.count("godaddy") == 0
 
 
-def test_the_account_is_not_listed(client: FencedClient, server: Server) -> None:
-    with pytest.raises(NotAllowed):
-        client.get_domains()
-    assert server.count("godaddy") == 0
+def test_of_the_account_s_domains_nothing_is_kept_but_what_serves_them(client: FencedClient, fake: FakeGoDaddy) -> None:
+    fake.add_zone("elsewhere.example", nameServers=("ns1.example.net",), status="PENDING_DNS")
+    assert client.domains() == {
+        "example.com": ("ACTIVE", fake.name_servers),
+        "elsewhere.example": ("PENDING_DNS", ("ns1.example.net",)),
+    }
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[7]", b'[{"domain": "a.example"}]', b'[{"domain": "a.example", "status": 1, "nameServers": null}]']
+)
+def test_a_listing_of_another_shape_is_none(client: FencedClient, server: Server, body: bytes) -> None:
+    server.faults.add(Fault("wrong-shape", body=body))
+    with pytest.raises(Unavailable):
+        client.domains()
 
 
 def test_a_write_is_let_through_once_and_only_with_its_body(client: FencedClient, server: Server) -> None:

@@ -91,10 +91,10 @@ class GoDaddy:
 
     def zone(self, apex: Name) -> Sequence[Zone]:
         found = self._client.domain(apex)
-        if found is None:
-            return ()
-        status, servers = found[0], tuple(absolute(server) for server in found[1])
-        return (Zone(apex, account=self._account, name_servers=servers, problem=problem(status, servers)),)
+        return () if found is None else (self._zone(apex, *found),)
+
+    def zones(self) -> Sequence[Zone]:
+        return [self._zone(absolute(name), *told) for name, told in self._client.domains().items()]
 
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         records = self._records(zone.apex)
@@ -114,6 +114,10 @@ class GoDaddy:
 
     def close(self) -> None:
         self._client.close()
+
+    def _zone(self, apex: Name, status: str, servers: Iterable[str]) -> Zone:
+        names = tuple(absolute(server) for server in servers)
+        return Zone(apex, account=self._account, name_servers=names, problem=problem(status, names))
 
     def _records(self, apex: Name) -> tuple[Record, ...]:
         """Every record but the apex's SOA and NS, which are GoDaddy's own and read-only."""

@@ -1,4 +1,4 @@
-"""What fences godaddypy in: reads of two paths, and of writes exactly those that the approved edit needs, each once.
+"""What fences godaddypy in: reads of three paths, and of writes exactly those that the approved edit needs, each once.
 
 Left alone, godaddypy 2.5.1 replaces a whole zone when it is not told a type and a name, deletes all records of a type when it is
 not told a name, cancels the domain when a name says `../..`, follows redirects with another verb, waits for ever, and throws status
@@ -23,13 +23,16 @@ from wixsend_godaddy.vendor import APEX, SAID, GoDaddyError, NotAllowed, credent
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PAGE", "Call", "FencedClient", "account", "calls_for", "held_row"]
+__all__ = ["DOMAINS", "PAGE", "Call", "FencedClient", "account", "calls_for", "held_row"]
 
 PAGE = 500
 """Records on one page: the most that the API gives."""
 
+DOMAINS = 1000
+"""Domains on one page: the most that the API gives."""
+
 _OWNER = re.compile(r"\A(?:@|(?:\*|[a-z0-9_-]{1,63})(?:\.[a-z0-9_-]{1,63})*)\Z", re.IGNORECASE)
-_READS = re.compile(rf"/domains/{APEX}(?:/records)?")
+_READS = re.compile(rf"/domains(?:/{APEX}(?:/records)?)?")
 _COPY = "Copy it anew from developer.godaddy.com/keys."
 _MOST_PAGES = 200
 
@@ -152,12 +155,24 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
             if error.status == 404 and error.code:
                 return None
             raise
-        status, servers = field_of(answer, "status"), field_of(answer, "nameServers")
         if not is_name(field_of(answer, "domain"), apex):
             raise Unavailable(f"GoDaddy's answer about the domain {text(apex)} is about another one")
-        if not isinstance(status, str) or not isinstance(servers, list | None):
-            raise Unavailable(f"GoDaddy's answer about the domain {text(apex)} lacks its status or its name servers")
-        return status, tuple(str(server) for server in servers or ())
+        return _described(answer)
+
+    def domains(self) -> dict[str, tuple[str, tuple[str, ...]]]:
+        """The same of every domain of the account, all pages of it; the next page begins behind the last domain of one."""
+        found: dict[str, tuple[str, tuple[str, ...]]] = {}
+        page: Any = None
+        while page is None or len(page) == DOMAINS:
+            params = {"limit": DOMAINS, "includes": "nameServers"} | ({"marker": next(reversed(found))} if found else {})
+            page = self._get_json_from_response(self.API_TEMPLATE + self.DOMAINS, params=params)
+            if not isinstance(page, list):
+                raise Unavailable("GoDaddy answered something else than the domains of the account")
+            new = {str(field_of(row, "domain")).lower(): _described(row) for row in page}
+            if len(new) != len(page) or new.keys() & found.keys():
+                raise Unavailable("GoDaddy's pages of the account's domains overlap: they changed while they were read")
+            found |= new
+        return found
 
     def rows(self, apex: Name) -> list[Any]:
         """Every row of the zone, all pages of it. `offset` is the number of the page, and past the last one GoDaddy answers 422."""
@@ -233,3 +248,11 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
                 self._allowed.remove(call)
                 return
         raise NotAllowed(f"{verb} {path[:SAID]} is not what the approved edit needs, and was not sent")
+
+
+def _described(answer: Any) -> tuple[str, tuple[str, ...]]:
+    """Status and name servers of a domain. Nothing else of an answer is kept."""
+    status, servers = field_of(answer, "status"), field_of(answer, "nameServers")
+    if not isinstance(status, str) or not isinstance(servers, list | None):
+        raise Unavailable(f"GoDaddy's answer about the domain {field_of(answer, 'domain')} lacks its status or its name servers")
+    return status, tuple(str(server) for server in servers or ())

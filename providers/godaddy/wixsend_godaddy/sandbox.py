@@ -183,7 +183,9 @@ class FakeGoDaddy(FakeHost):
             raise _Refused(422, "INVALID_VALUE", "Limit must have a value no greater than 1000", "limit")  # [D]
         marker, shopper = request.args.get("marker", ""), request.headers.get("x-shopper-id", "")
         names = sorted(n for n, domain in self._domains.items() if n > marker and not domain.cancelled and domain.shopper == shopper)
-        return Response.json([{"domain": n, "status": self._domains[n].status} for n in names[:limit]])
+        servers = "nameServers" in request.args.get("includes", "").split(",")  # [D] left out unless they are asked for
+        rows = [self._domains[name].details() for name in names[:limit]]
+        return Response.json([{key: row[key] for key in ("domain", "status", *["nameServers"] * servers)} for row in rows])
 
     def _records(self, request: Request, domain: Domain, rtype: str, name: str) -> Response:
         scope = [row for row in domain.rows if rtype in ("", row["type"]) and name.lower() in ("", row["name"].lower())]

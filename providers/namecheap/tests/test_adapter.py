@@ -24,6 +24,7 @@ from wixsend import (
     Zone,
     ZoneNotHeld,
     absolute,
+    text,
     txt_rdata,
 )
 from wixsend.adapters import Adapter
@@ -31,6 +32,7 @@ from wixsend.testing.server import Fault, Server
 from wixsend.wire import HttpWire
 from wixsend_namecheap import PLUGIN
 from wixsend_namecheap.adapter import NamecheapProvider
+from wixsend_namecheap.errors import SERVED_ELSEWHERE
 from wixsend_namecheap.fence import BadAnswer
 from wixsend_namecheap.sandbox import FakeNamecheap
 
@@ -85,6 +87,31 @@ def test_a_zone_is_named_for_what_it_is(fake: FakeNamecheap, provider: Namecheap
     assert zone.account == "wixagency"
     assert zone.record_count == 3
     assert zone.name_servers == tuple(absolute(server) for server in settings.get("Nameservers", fake.name_servers))
+
+
+def test_the_listing_tells_basic_dns_from_what_is_served_elsewhere_and_leaves_shared_domains_out(
+    fake: FakeNamecheap, provider: NamecheapProvider
+) -> None:
+    fake.add_zone("basic.com")
+    fake.add_zone("elsewhere.com", IsUsingOurDNS=False, Nameservers=("ns1.example.net",))
+    fake.add_zone("shared.com", IsOwner=False)
+    listed = {text(zone.apex): (len(zone.name_servers), zone.problem) for zone in provider.zones()}
+    assert listed == {"basic.com": (2, ""), "elsewhere.com": (0, SERVED_ELSEWHERE)}
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "",
+        "<DomainGetListResult /><Paging />",
+        "<DomainGetListResult /><Paging><TotalItems>3</TotalItems></Paging>",
+        "<DomainGetListResult><Domain ID='1' /></DomainGetListResult><Paging><TotalItems>1</TotalItems></Paging>",
+    ],
+)
+def test_half_a_listing_is_none(provider: NamecheapProvider, server: Server, inside: str) -> None:
+    server.faults.add(answer(inside))
+    with pytest.raises(BadAnswer):
+        provider.zones()
 
 
 def test_ok_is_no_proof_of_ownership(fake: FakeNamecheap, provider: NamecheapProvider) -> None:

@@ -159,7 +159,7 @@ def test_an_api_user_of_its_own_is_sent(fake: FakeNamecheap, wire: HttpWire, ser
     assert (form["ApiUser"], form["UserName"]) == ("employee", "wixagency")
 
 
-# Only three commands, and setHosts only whole
+# Only four commands, and setHosts only whole
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,6 @@ def test_an_api_user_of_its_own_is_sent(fake: FakeNamecheap, wire: HttpWire, ser
         lambda account: account.dns.set_default_nameservers("example.com"),
         lambda account: account.dns.clear_email_forwarding("example.com"),
         lambda account: account.domains.check("example.com"),
-        lambda account: account.domains.list(),
         lambda account: account.ask(SET_HOSTS, HOSTS | {"EmailType": "MX"}, "DomainDNSSetHostsResult"),
         lambda account: account.ask(SET_HOSTS, HOSTS | {"EmailType": "", "HostName1": "@"}, "DomainDNSSetHostsResult"),
     ],

@@ -25,11 +25,14 @@ from wixsend import (
     text,
 )
 from wixsend_namecheap.errors import CHOOSE_BASIC_DNS, ERRORS, NOT_HELD, SERVED_ELSEWHERE, WHITELIST
-from wixsend_namecheap.fence import GET_HOSTS, GET_INFO, SET_HOSTS, Account, ApiError, BadAnswer
-from wixsend_namecheap.info import listed, zones_of
+from wixsend_namecheap.fence import GET_HOSTS, GET_INFO, GET_LIST, SET_HOSTS, Account, ApiError, BadAnswer
+from wixsend_namecheap.info import listed, page_of, zones_of
 from wixsend_namecheap.rows import MAX_HOSTS, Row, form_of, fragile, is_true, mail_setting_for, new_row, record_of
 
 __all__ = ["NamecheapProvider"]
+
+_PAGE = 100
+"""Domains on one page of getList: the most that it gives."""
 
 
 class NamecheapProvider:
@@ -52,6 +55,22 @@ class NamecheapProvider:
             raise
         _must_be_about(info.get("@DomainName"), apex)
         return zones_of(info, apex, self._account.config.username)
+
+    def zones(self) -> list[Zone]:
+        """The domains that the account owns, one call for each `_PAGE` of them. Those that others share with it are not listed."""
+        found: dict[Name, Zone] = {}
+        total, number = 1, 1
+        while len(found) < total:
+            answer = self._account.ask_whole(GET_LIST, {"ListType": "ALL", "PageSize": str(_PAGE), "Page": str(number)})
+            page, total = page_of(answer, self._account.config.username)
+            new = {zone.apex: zone for zone in page}
+            if len(new) != len(page) or new.keys() & found.keys() or len(found) + len(new) > total:
+                raise BadAnswer("the pages of the account's domains overlap: they changed while they were read")
+            if not page and len(found) < total:
+                raise BadAnswer(f"{total} domains are counted, and {len(found)} shown")
+            found |= new
+            number += 1
+        return list(found.values())
 
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """The whole zone, whatever `names` are. Anything but a complete answer about this very domain raises."""

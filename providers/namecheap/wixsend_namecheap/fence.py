@@ -4,7 +4,7 @@ What the SDK does on its own, and what stands in the way here (all seen in its s
 
 - It sends the API key in the query of a GET, logs it at DEBUG and keeps it in `config`. Here the SDK is never told the key: the form
   POST that `FormClient` makes of its GET gets the key at the last moment.
-- `dns.add`, `dns.set` and `dns.delete` rewrite a zone from an answer that they do not check, and never send `EmailType`. Here three
+- `dns.add`, `dns.set` and `dns.delete` rewrite a zone from an answer that they do not check, and never send `EmailType`. Here four
   commands may pass, and a setHosts only whole: with `EmailType` and at least one host.
 - `Namecheap()` reads the environment and opens a client that obeys the environment's proxies; without `client_ip`, it asks
   api.ipify.org for it. Here it is built from values, on the core's client.
@@ -28,13 +28,14 @@ from rich.logging import RichHandler
 
 from wixsend import Credentials, Wire
 
-__all__ = ["GET_HOSTS", "GET_INFO", "SET_HOSTS", "Account", "ApiError", "BadAnswer", "Forbidden", "FormClient", "HttpError"]
+__all__ = ["GET_HOSTS", "GET_INFO", "GET_LIST", "SET_HOSTS", "Account", "ApiError", "BadAnswer", "Forbidden", "FormClient", "HttpError"]
 
 GET_INFO = "namecheap.domains.getInfo"
+GET_LIST = "namecheap.domains.getList"
 GET_HOSTS = "namecheap.domains.dns.getHosts"
 SET_HOSTS = "namecheap.domains.dns.setHosts"
 
-_ALLOWED = frozenset({GET_INFO, GET_HOSTS, SET_HOSTS})
+_ALLOWED = frozenset({GET_INFO, GET_LIST, GET_HOSTS, SET_HOSTS})
 
 _NOT_THE_KEY = "held-by-the-fence"
 """What the SDK takes for the API key: it ends up in its logs and its `config`, and nowhere on the wire."""
@@ -92,7 +93,7 @@ class FormClient:
 
 
 class Account(Namecheap):  # type: ignore[misc]
-    """The official client, built from values, on `FormClient`. `ask` is the one way to use it."""
+    """The official client, built from values, on `FormClient`. `ask` and `ask_whole` are the ways to use it."""
 
     def __init__(self, credentials: Credentials, wire: Wire) -> None:
         # Not super().__init__: that reads the environment and opens a client of its own.
@@ -107,13 +108,18 @@ class Account(Namecheap):  # type: ignore[misc]
 
     def ask(self, command: str, params: dict[str, str], result: str) -> dict[str, Any]:
         """The element `result` of the answer to a command, as xmltodict gives it: attributes are keys that begin with `@`."""
-        try:
-            found = self.dns._request(command, params).get(result)
-        except RecursionError:
-            raise BadAnswer("the answer is nested too deep") from None
+        found = self.ask_whole(command, params).get(result)
         if not isinstance(found, dict):
             raise BadAnswer(f"the answer has no {result}")
         return found
+
+    def ask_whole(self, command: str, params: dict[str, str]) -> dict[str, Any]:
+        """All elements of the answer to a command."""
+        try:
+            answer: dict[str, Any] = self.dns._request(command, params)
+        except RecursionError:
+            raise BadAnswer("the answer is nested too deep") from None
+        return answer
 
     def close(self) -> None:
         self._client.close()

@@ -1,4 +1,4 @@
-"""What getInfo says of a domain, as zones. Pure.
+"""What getInfo says of a domain, and getList of all, as zones. Pure.
 
 Recorded and documented answers leave whole parts out, so what is missing is no proof of anything; only the rights are: an OK without
 any is what getInfo says of other people's domains.
@@ -9,9 +9,13 @@ from typing import Any
 
 from wixsend import Name, Zone, absolute
 from wixsend_namecheap.errors import SERVED_ELSEWHERE
+from wixsend_namecheap.fence import BadAnswer
 from wixsend_namecheap.rows import is_true
 
-__all__ = ["listed", "zones_of"]
+__all__ = ["listed", "page_of", "zones_of"]
+
+_BASIC_DNS = (absolute("dns1.registrar-servers.com"), absolute("dns2.registrar-servers.com"))
+"""What serves a domain that is on BasicDNS. getList does not tell that from PremiumDNS or FreeDNS, which have other name servers."""
 
 type _Element = dict[str, Any]
 
@@ -35,6 +39,25 @@ def zones_of(info: _Element, apex: Name, account: str) -> tuple[Zone, ...]:
             record_count=int(count) if count.isascii() and count.isdigit() else None,
         ),
     )
+
+
+def page_of(answer: _Element, account: str) -> tuple[list[Zone], int]:
+    """The zones on one page of getList, and how many domains there are in all. Raises `BadAnswer`, and `ValueError` for what is no name."""
+    page = answer.get("DomainGetListResult")
+    total = str(_element(answer, "Paging").get("TotalItems", ""))
+    if "DomainGetListResult" not in answer or not (total.isascii() and total.isdigit()):
+        raise BadAnswer("the answer has no DomainGetListResult, or does not say how many domains there are")
+    rows = listed(page.get("Domain")) if isinstance(page, dict) else []
+    if not all(isinstance(row, dict) and row.get("@Name") for row in rows):
+        raise BadAnswer("the answer lists a domain without its name")
+    return [_listed_zone(row, account) for row in rows], int(total)
+
+
+def _listed_zone(row: _Element, account: str) -> Zone:
+    """An owned domain, to which the account has every right."""
+    here = is_true(row.get("@IsOurDNS"))
+    problem = "Namecheap calls the domain expired" if is_true(row.get("@IsExpired")) else "" if here else SERVED_ELSEWHERE
+    return Zone(absolute(row["@Name"]), str(row.get("@ID", "")), account, _BASIC_DNS if here else (), problem)
 
 
 def listed(found: Any) -> list[Any]:

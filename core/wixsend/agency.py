@@ -1,0 +1,393 @@
+"""Floor 6. The commands of `wixsend bulk`: many domains from a list. Every function returns the exit code of what it found.
+
+A yes to a run is a yes to add what Wix wants for each of its domains, and to let go of nothing but what its options name; what stands
+in the way of one domain stops that one.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from wixsend import tally
+from wixsend.board import Board
+from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, order_of
+from wixsend.errors import Busy, ConfigError, NotVisible, Refused, SomeFailed, WixsendError
+from wixsend.flow import Stage
+from wixsend.folder import append_private
+from wixsend.forecast import Wanted, look_ahead
+from wixsend.layout import Styled, count
+from wixsend.locate import Located
+from wixsend.mend import Mender
+from wixsend.names import text
+from wixsend.plan import Plan
+from wixsend.runs import Filed, Run, Runs, Terms
+from wixsend.session import Session, state_folder
+from wixsend.sheet import Fault, Row, Sheet, read_sheet
+from wixsend.tables import cases
+from wixsend.terminal import Terminal
+
+__all__ = ["Asked", "cancel", "check", "report", "retry", "run", "status", "undo"]
+
+_LISTING = 20
+"""From so many domains on, an account's listing is worth its calls."""
+
+
+# -- lists -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A list that was read: where it came from, its rows that can be routed, and the site of each."""
+
+    source: str
+    sheet: Sheet
+    sites: tuple[str, ...]
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        return [
+            Wanted(row.line, row.domain, site, row.wix, row.provider, row.account)
+            for row, site in zip(self.sheet.rows, self.sites, strict=True)
+        ]
+
+
+def _listed(session: Session, file: str) -> _Listed:
+    """Read a list, and find out for each row who asks Wix for which site, and that its host and account exist."""
+    source = "stdin" if file == "-" else str(Path(file).absolute())
+    sheet = read_sheet(_bytes(file))
+    routes = _Routes(session)
+    rows: list[Row] = []
+    sites: list[str] = []
+    faults = [*sheet.faults]
+    first: dict[tuple[str, str], int] = {}
+    for row in sheet.rows:
+        site, reason = routes.of(row)
+        before = first.setdefault((site, row.domain.ascii), row.line)
+        if not reason and before != row.line:
+            reason = f"{row.domain.ascii} is there already for the same site, in line {before}"
+        if reason:
+            faults.append(Fault(row.line, reason))
+        else:
+            rows.append(row)
+            sites.append(site)
+    ordered = tuple(sorted(faults, key=lambda fault: fault.line))
+    return _Listed(source, replace(sheet, rows=tuple(rows), faults=ordered), tuple(sites))
+
+
+def _bytes(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as wrong:
+        raise ConfigError(f"the list {file} cannot be read: {wrong.strerror}", "Check its path and permissions.") from wrong
+
+
+class _Routes:
+    """Who a row's columns mean; each name is looked up once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._sites: dict[str, tuple[str, str]] = {}
+        self._reasons: dict[tuple[str, str], str] = {}
+
+    def of(self, row: Row) -> tuple[str, str]:
+        """The row's site, and why it cannot be worked on; the latter empty when it can."""
+        if row.wix not in self._sites:
+            try:
+                self._sites[row.wix] = self._session.site_of(row.wix), ""
+            except ConfigError as wrong:
+                self._sites[row.wix] = "", f"{wrong.happened}. {wrong.next_step}"
+        site, reason = self._sites[row.wix]
+        if (row.provider, row.account) not in self._reasons:
+            self._reasons[row.provider, row.account] = self._session.unroutable(row.provider, row.account)
+        return row.site_id.lower() or site, reason or self._reasons[row.provider, row.account]
+
+
+# -- check -------------------------------------------------------------------------------------------------------------
+
+
+async def check(session: Session, terminal: Terminal, file: str) -> int:
+    """`wixsend bulk check`: what a run would need, and what will need a person. Writes nothing, the journal included."""
+    listed = _listed(session, file)
+    if not terminal.json:
+        terminal.show(tally.faults_blocks(listed.source, listed.sheet))
+    session.holdings.lists = len(listed.sheet.rows) >= _LISTING
+    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    if terminal.json:
+        terminal.result(tally.forecast_json(listed.source, listed.sheet, forecast, time.time()))
+    else:
+        terminal.show([Styled(""), *tally.forecast_blocks(forecast, time.time())])
+    return SomeFailed.exit_code if listed.sheet.faults or forecast.in_need else 0
+
+
+def _counted(terminal: Terminal, total: int) -> Callable[[int], None]:
+    """Says every few seconds how far a look at many domains has come."""
+    told_at = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at >= 5.0:
+            told_at = time.monotonic()
+            terminal.tell(f"{done:,} of {total:,} looked at")
+
+    return tell
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says beside the file: the run's name, its terms, and how to go about it."""
+
+    name: str = ""
+    terms: Terms = field(default_factory=Terms)
+    skip_bad: bool = False
+    yes: bool = False
+    wait: bool = True
+
+
+async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> int:
+    """`wixsend bulk run`: everything, for every domain of the list; the same command goes on where it was."""
+    listed = _listed(session, file)
+    terminal.tell(*tally.faults_blocks(listed.source, listed.sheet))
+    if listed.sheet.faults and not asked.skip_bad:
+        raise ConfigError(
+            f"{count(len(listed.sheet.faults), 'line')} of the list cannot be worked on; nothing was begun",
+            "Mend them, or go on without them: --skip-bad",
+        )
+    if not listed.sheet.rows:
+        raise ConfigError("the list has no domain that can be worked on", "wixsend bulk check FILE says why.")
+    runs = Runs(session.journal)
+    name = asked.name or ("stdin" if file == "-" else Path(file).stem)
+    await _agree(session, terminal, runs, name, listed, asked)
+    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, asked.terms, session.now())
+    terminal.tell(*tally.taken_in_blocks(taken))
+    return await _drive(session, terminal, taken.run, wait=asked.wait)
+
+
+async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, listed: _Listed, asked: Asked) -> None:
+    """Get a yes to what nobody has agreed to yet: domains that are new, and other terms. Raises `Refused` without one."""
+    new = runs.new_in(name, [(site, row.domain.name) for site, row in zip(listed.sites, listed.sheet.rows, strict=True)])
+    before = runs.find(name)
+    if not new and before is not None and before.terms == asked.terms:
+        return
+    question = (
+        f"Add the records that Wix wants for {count(new, 'new domain')} of {len(listed.sheet.rows):,}, and let Wix authenticate them?"
+    )
+    if asked.terms.replace or asked.terms.dmarc == "replace":
+        question = f"{question[:-1]}, replacing what the options name?"
+    if asked.yes:
+        terminal.tell(f"{question} (--yes)")
+        return
+    if not terminal.interactive:
+        raise Refused("nothing was begun: there is no terminal to ask on, and no --yes", "See wixsend bulk check; then run it with --yes.")
+    session.holdings.lists = len(listed.sheet.rows) >= _LISTING
+    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    terminal.tell(*tally.forecast_blocks(forecast, time.time()))
+    if not terminal.confirm(question):
+        raise Refused("nobody agreed; nothing was begun", "Run the command again, or with --yes.")
+
+
+async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) -> int:
+    """Drive the run, show it, and say how it ended."""
+    runs, journal = Runs(session.journal), session.journal
+    session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
+    with Board(terminal, runs, run, session.plugins, session.calls) as board:
+        hops = Hops(run, session, journal, _common(session), _log(session), board.watch)
+        async with _refreshed(board):
+            await Driver(run, hops, session, journal).drive(wait=wait)
+    return _ended(session, terminal, runs, runs.get(run.name))
+
+
+@asynccontextmanager
+async def _refreshed(board: Board) -> AsyncIterator[None]:
+    """The board, looked after while something else is done."""
+
+    async def look() -> None:
+        while True:
+            seconds = board.refresh()
+            await asyncio.sleep(seconds)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+def _common(session: Session) -> Common:
+    return Common(session.known_targets, session.config.settings.policy.dmarc or "keep")
+
+
+def _log(session: Session) -> Callable[[Exception], str]:
+    """Puts a bug's traceback, redacted, into the log; says where."""
+    import traceback
+
+    def write(bug: Exception) -> str:
+        path = state_folder(session.config) / "wixsend.log"
+        append_private(path, session.redactor.told("".join(traceback.format_exception(bug))) + "\n")
+        return str(path)
+
+    return write
+
+
+def _ended(session: Session, terminal: Terminal, runs: Runs, run: Run) -> int:
+    """Say where the run stands; raise `SomeFailed` when some of it failed."""
+    _show_status(session, terminal, runs, run)
+    sums = tally.tally(runs.groups(run))
+    if sums.failed:
+        raise SomeFailed(
+            f"{sums.failed:,} of {sums.rows:,} domains failed; {sums.done:,} are authenticated",
+            f"wixsend bulk report {run.name} says why, domain by domain; wixsend bulk retry {run.name} takes them up again.",
+        )
+    return 0 if sums.over else NotVisible.exit_code
+
+
+def _show_status(session: Session, terminal: Terminal, runs: Runs, run: Run) -> None:
+    sums = tally.tally(runs.groups(run))
+    groups = tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else []
+    next_look = runs.next_due(session.now())
+    if not terminal.json:
+        terminal.show(tally.status_blocks(run, time.time(), sums, groups, next_look))
+    else:
+        terminal.line(tally.status_json(run, sums, groups, next_look))
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def status(session: Session, terminal: Terminal, name: str | None) -> int:
+    """`wixsend bulk status`: every run, or where one stands; asks nobody."""
+    runs = Runs(session.journal)
+    if name is not None:
+        _show_status(session, terminal, runs, runs.get(name))
+        return 0
+    found = [(run, tally.tally(runs.groups(run))) for run in runs.all()]
+    if terminal.json:
+        terminal.result([tally.status_json(run, sums, [], None) for run, sums in found])
+    else:
+        terminal.show(tally.runs_table(found, time.time()))
+    return 0
+
+
+def report(session: Session, terminal: Terminal, name: str, form: str, output: str) -> int:
+    """`wixsend bulk report`: every domain of a run, as CSV, JSON or a page."""
+    runs = Runs(session.journal)
+    found = runs.get(name)
+    parts = _FORMS[form](session, terminal, runs, found)
+    if output == "-":
+        for part in parts:
+            terminal.write(part)
+        return 0
+    try:
+        # Excel takes UTF-8 for what it is only when it begins so.
+        with Path(output).open("w", encoding="utf-8-sig" if form == "csv" else "utf-8", newline="") as file:
+            file.writelines(parts)
+    except OSError as wrong:
+        raise ConfigError(f"the report {output} cannot be written: {wrong.strerror}", "Check its path and permissions.") from wrong
+    terminal.tell(f"written: {output}")
+    return 0
+
+
+def _csv(_session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
+    return tally.report_csv(run, runs.filed(run), terminal.redactor.clean)
+
+
+def _json(_session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
+    yield terminal.document(tally.report_json(run, runs.filed(run)))
+
+
+def _html(session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
+    sums = tally.tally(runs.groups(run))
+    groups = tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value))
+    return tally.report_html(run, sums, groups, runs.filed(run), session.now(), terminal.redactor.clean)
+
+
+_FORMS: dict[str, Callable[[Session, Terminal, Runs, Run], Iterator[str]]] = {"csv": _csv, "json": _json, "html": _html}
+
+
+# -- changing ----------------------------------------------------------------------------------------------------------
+
+
+def cancel(session: Session, terminal: Terminal, name: str) -> int:
+    """`wixsend bulk cancel`: nothing more is begun; what was written stays."""
+    runs = Runs(session.journal)
+    run = runs.get(name)
+    runs.cancel(run, cancelled=True)
+    terminal.tell(f"The run {name} is cancelled: whoever drives it stops within half a minute, and nothing more is begun.")
+    terminal.tell(f"What was written stays: `wixsend bulk undo {name}` takes it back, `wixsend bulk run` goes on.")
+    return 0
+
+
+async def retry(session: Session, terminal: Terminal, name: str, codes: Sequence[str], *, wait: bool) -> int:
+    """`wixsend bulk retry`: begins anew with what failed, and drives the run unless somebody does already."""
+    runs = Runs(session.journal)
+    run = runs.get(name)
+    ids = runs.case_ids(run)
+    number = runs.reopen(ids, {Stage.STOPPED}, session.now(), codes)
+    terminal.tell(f"{count(number, 'domain')} taken up again")
+    runs.cancel(run, cancelled=False)
+    try:
+        return await _drive(session, terminal, run, wait=wait)
+    except Busy as busy:
+        terminal.tell(f"{busy.happened}: it goes on with them.")
+        return 0
+
+
+async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) -> int:
+    """`wixsend bulk undo`: takes back what wixsend wrote for every domain of a run, and nothing else."""
+    runs = Runs(session.journal)
+    run = runs.get(name)
+    with session.journal.lock(f"run-{run.id}", f"the bulk run {run.name}"):
+        wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
+        alive = sum(filed.entry.case.authenticated for filed in wrote)
+        question = f"Take back what wixsend wrote for {count(len(wrote), 'domain')}"
+        question += f", {alive} of them AUTHENTICATED: Wix can no longer sign their mail?" if alive else "?"
+        if not yes and not terminal.interactive:
+            raise Refused(f"nothing was taken back: there is no terminal to ask on, and no --yes ({question})", "Run it with --yes.")
+        if not yes and not terminal.confirm(question):
+            raise Refused("nobody agreed; nothing was taken back", "Run the command again, or with --yes.")
+        runs.cancel(run, cancelled=True)
+        session.holdings.lists = len(wrote) >= _LISTING
+        failed = [cause for cause in await _taken_back(session, runs, run, wrote) if cause is not None]
+    if terminal.json:
+        told = [{"domain": domain, "code": e.code, "happened": e.happened, "next": e.next_step} for domain, e in failed]
+        terminal.result({"run": name, "undone": len(wrote) - len(failed), "failed": told})
+    else:
+        terminal.show([Styled(f"undone: {count(len(wrote) - len(failed), 'domain')}", "good")])
+        terminal.show(
+            [line for domain, e in failed for line in (Styled(f"{domain}: {e.happened}", "bad"), Styled(f"  next: {e.next_step}"))]
+        )
+    if failed:
+        raise SomeFailed(f"{len(failed)} of {len(wrote)} domains could not be taken back", f"wixsend bulk undo {name} tries them again.")
+    return 0
+
+
+async def _agreed(_plan: Plan, _located: Located) -> bool:
+    return True
+
+
+async def _taken_back(session: Session, runs: Runs, run: Run, wrote: Sequence[Filed]) -> list[tuple[str, WixsendError] | None]:
+    """Take back for each domain; the error of each that it could not be done for."""
+    room = asyncio.Semaphore(IN_FLIGHT)
+    refs = {ref.case_id: ref for ref in runs.refs(run)}
+
+    async def one(filed: Filed) -> tuple[str, WixsendError] | None:
+        ref = refs[filed.entry.id]
+        async with room:
+            try:
+                outside = session.at(ref.wix, ref.site)
+                await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(_agreed)
+            except WixsendError as wrong:
+                return text(ref.domain), wrong
+        return None
+
+    return await asyncio.gather(*(one(filed) for filed in wrote))

@@ -1,0 +1,134 @@
+"""Floor 6. What is seen of a bulk run while it goes on: one live screen at a terminal, lines through a pipe, JSON lines for a program.
+
+The screen shows what the journal says, looked at once a second or, where that takes long, more seldom.
+"""
+
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wixsend.flow import Stage
+from wixsend.forecast import calls_for, seconds_for
+from wixsend.layout import Block, Styled, Table, span, stamp
+from wixsend.names import text
+from wixsend.runs import AT_HOST, Group, Ref, Run, Runs
+from wixsend.tally import Tally, tally
+from wixsend.terminal import Terminal
+
+if TYPE_CHECKING:
+    from wixsend.engine import Update
+    from wixsend.plugins import Plugins
+
+__all__ = ["Board"]
+
+_PLAIN = 10.0
+"""Seconds between two lines through a pipe."""
+_SHARE = 20
+"""The screen may take this part of the time."""
+_FAILURES = 5
+
+
+class Board:
+    """Follows a run; `watch` is what its hops tell. `refresh` looks into the journal, and says in how many seconds to look again."""
+
+    def __init__(self, terminal: Terminal, runs: Runs, run: Run, plugins: "Plugins", calls: Callable[[], Mapping[str, int]]) -> None:
+        self._terminal = terminal
+        self._runs = runs
+        self._run = run
+        self._plugins = plugins
+        self._calls = calls
+        self._groups: list[Group] = []
+        self._sums = Tally()
+        self._last: dict[int, tuple[Stage, str]] = {}
+        self._failures: deque[str] = deque(maxlen=_FAILURES)
+        self._told = ""
+        self._told_at = 0.0
+        self._live: Any = None
+
+    def __enter__(self) -> "Board":
+        if sys.stderr.isatty() and not self._terminal.json and os.environ.get("TERM") != "dumb":
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), get_renderable=self._view, transient=True, refresh_per_second=2)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def watch(self, ref: Ref, update: "Update") -> None:
+        """One domain went on. Told to a program each time that it stands elsewhere, or for another reason."""
+        case = update.entry.case
+        if self._last.get(ref.case_id) == (case.stage, case.why):
+            return
+        self._last[ref.case_id] = (case.stage, case.why)
+        name = text(ref.domain)
+        if case.stage is Stage.STOPPED:
+            self._last.pop(ref.case_id)
+            self._failures.append(f"{name}: {case.why.splitlines()[0] if case.why else ''}")
+            if self._live is None:
+                self._terminal.tell(Styled(f"failed: {self._failures[-1]}", "bad"))
+        if self._terminal.json:
+            moment = {"at": stamp(case.at), "due": stamp(case.due) if case.due > case.at else None}
+            code = case.stop.error if case.stop is not None else None
+            self._terminal.line(
+                {"line": ref.line, "domain": name, "stage": case.stage.name.lower(), "why": case.why, "code": code, **moment}
+            )
+
+    def refresh(self) -> float:
+        """Look into the journal again; a pipe gets a line when something has changed."""
+        began = time.monotonic()
+        self._groups = self._runs.groups(self._run)
+        self._sums = tally(self._groups)
+        if self._live is None and began - self._told_at >= _PLAIN:
+            line = self._line()
+            if line != self._told:
+                self._terminal.tell(line)
+                self._told, self._told_at = line, began
+        return max(1.0, _SHARE * (time.monotonic() - began))
+
+    def _line(self) -> str:
+        sums = self._sums
+        parts = [
+            f"{sums.done:,} of {sums.rows:,} authenticated",
+            *(f"{number:,} {words}" for number, words in self._others(sums) if number),
+        ]
+        return f"{self._run.name}: {', '.join(parts)}"
+
+    @staticmethod
+    def _others(sums: Tally) -> list[tuple[int, str]]:
+        return [
+            (sums.working, "to be worked on"),
+            (sums.waiting, "waiting for DNS or Wix"),
+            (sums.by_hand, "by hand"),
+            (sums.failed, "failed"),
+        ]
+
+    def _view(self) -> Any:
+        from rich.text import Text
+
+        blocks: list[Block] = [Styled(self._line(), "head")]
+        blocks += [Styled(f"  {number:>7,} {stage.value}") for stage, number in self._sums.stages.items()]
+        calls = self._calls()
+        if calls:
+            blocks += [
+                Styled(""),
+                Table(("credential", "calls", "left to write", "quota takes"), [self._account(who, calls) for who in calls]),
+            ]
+        blocks += [Styled(f"  failed: {failure}", "bad") for failure in self._failures]
+        return Text.from_ansi(self._terminal.rendered(blocks, sys.stderr).rstrip("\n"))
+
+    def _account(self, who: str, calls: Mapping[str, int]) -> tuple[str, str, str, str]:
+        """A credential, how often it was used, and what it still has to do."""
+        left = [group for group in self._groups if group.account == who and group.stage in AT_HOST]
+        domains = sum(group.count for group in left)
+        if not left:
+            return who, f"{calls[who]:,}", "", ""
+        plugin = self._plugins.get(left[0].host)
+        return who, f"{calls[who]:,}", f"{domains:,}", span(seconds_for(domains * calls_for(plugin), plugin.quota))

@@ -1,0 +1,285 @@
+"""Floor 5. Many domains at once, on one machine: the loop over the journal that keeps every credential busy and waits for all together.
+
+A domain that waits is a row with a time, and costs nothing. One that can go on is taken as far as it can go now (`Hops`), by the same
+engine as a single one; what goes wrong with it is in its case, and nobody else's concern. `Driver` takes rows in the order in which they
+are due, from every lane in turn: a lane is an account at a host, or a site at Wix. Other drivers can be built on `Hops`.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
+
+from wixsend.engine import Engine, Update
+from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, WixsendError
+from wixsend.events import Stopped
+from wixsend.holdings import Holdings
+from wixsend.journal import Entry, Journal
+from wixsend.locate import Located, Outside
+from wixsend.names import Name, SendingDomain, absolute, text
+from wixsend.plan import Dmarc, Plan
+from wixsend.runs import AT_HOST, ENDED, LIVE, MOST, Ref, Run, Runs
+from wixsend.survey import Order
+
+__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "order_of"]
+
+IN_FLIGHT = 64
+"""Domains that are looked at, in DNS and at Wix, at one time."""
+
+WIDTH = 16
+"""Domains of one lane that are worked on at one time."""
+
+_DEPTH = 256
+"""Rows of one lane that are kept ready."""
+
+_ELSEWHERE = LIVE - AT_HOST
+_SLICE = 5.0
+"""The longest sleep in one piece, in seconds: what another process did to the run, and a machine that slept, is noticed after it."""
+_TOGETHER = 1.0
+"""Seconds: rows that are due within it are looked for with one question."""
+_LOOK = 30.0
+"""Seconds until the journal is looked at again for rows that other processes made due."""
+_BUSY = 5.0
+"""Seconds until a domain is tried again that another process works on."""
+_GRACE = 10.0
+"""Seconds that work in flight gets to come to an end when a person stops the run."""
+
+
+class Worlds(Protocol):
+    """The world of a run: DNS and accounts for all rows together, Wix for each site."""
+
+    @property
+    def holdings(self) -> Holdings: ...
+
+    def at(self, wix: str, site: str) -> Outside:
+        """The world of one row, for its Wix profile and site. `ConfigError` when Wix cannot be asked there."""
+        ...
+
+    def now(self) -> float: ...
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the configuration says for every row: the suffixes that Wix's targets may have, the DMARC policy where nobody says another."""
+
+    known_targets: frozenset[Name]
+    dmarc: Dmarc = "keep"
+
+
+type Watch = Callable[[Ref, Update], None]
+
+
+def order_of(run: Run, ref: Ref, common: Common) -> Order:
+    """What the row asks for: its own word, else the run's, else the configuration's."""
+    policies: dict[str, Dmarc] = {"keep": "keep", "replace": "replace", "stop": "stop"}
+    return Order(
+        site=ref.site,
+        domain=SendingDomain(ref.domain),
+        known_targets=common.known_targets,
+        dmarc=policies.get(ref.dmarc or run.terms.dmarc, common.dmarc),
+        replace=frozenset(absolute(name, ref.domain) for name in run.terms.replace),
+        accept=frozenset(run.terms.accept),
+        provider=ref.provider,
+        account=ref.account,
+    )
+
+
+async def _agreed(_plan: Plan, _located: Located) -> bool:
+    """A run is agreed to as a whole: to add what Wix wants, and to let go of nothing but what its terms name."""
+    return True
+
+
+class Hops:
+    """Takes one row as far as it can go now. Safe to use for many at once, and to be cancelled anywhere.
+
+    `log` puts an exception that nobody foresaw into the log, and says where that is. Once `stopping`, no zone is read or written any more.
+    """
+
+    def __init__(
+        self, run: Run, worlds: Worlds, journal: Journal, common: Common, log: Callable[[Exception], str], watch: Watch | None = None
+    ) -> None:
+        self._run = run
+        self._worlds = worlds
+        self._journal = journal
+        self._common = common
+        self._log = log
+        self._watch = watch or (lambda _ref, _update: None)
+        self.stopping = False
+        self._began = worlds.now()
+        self._writers: dict[tuple[str, str], asyncio.Semaphore] = {}
+
+    async def hop(self, ref: Ref) -> Entry | None:
+        """The row's case after it; `None` when another process works on it. Raises `JournalError` alone."""
+        try:
+            return await self._go_on(ref)
+        except Busy:
+            return None
+        except JournalError:
+            raise
+        except WixsendError as wrong:
+            return self._stopped(ref, wrong)
+        except Exception as bug:
+            return self._stopped(ref, Bug(f"a bug in wixsend ({type(bug).__name__})", f"The details are in {self._log(bug)}: report them."))
+
+    async def _go_on(self, ref: Ref) -> Entry:
+        """From the first question to the host's account; or from there to the first wait."""
+        outside = self._worlds.at(ref.wix, ref.site)
+        order = order_of(self._run, ref, self._common)
+        engine = Engine(order, outside, self._journal, self._journal.times, partial(self._watch, ref), self._began)
+        if ref.stage in AT_HOST:
+            async with self._writer(outside, ref):
+                entry = await engine.hop(_agreed, AT_HOST)
+            if entry.case.stop is not None and entry.case.stop.error == CredentialsRejected.code:
+                self._worlds.holdings.refuse(ref.at_account, CredentialsRejected(entry.case.stop.happened, entry.case.stop.next_step))
+        return await engine.hop(_agreed, _ELSEWHERE)
+
+    @asynccontextmanager
+    async def _writer(self, outside: Outside, ref: Ref) -> AsyncIterator[None]:
+        """One of those who may use the account at a time: a plan must not grow old while others use it."""
+        writers = self._writers.get(ref.lane)
+        if writers is None:
+            accounts = [account for account in outside.accounts(ref.host) if account.name == ref.at_account]
+            width = (await outside.adapter(accounts[0])).width if accounts else 1
+            writers = self._writers.setdefault(ref.lane, asyncio.Semaphore(width))
+        async with writers:
+            if self.stopping:
+                raise Busy(f"{text(ref.domain)} is left to the next run", "Run the command again.")
+            yield
+
+    def _stopped(self, ref: Ref, wrong: WixsendError) -> Entry | None:
+        try:
+            entry = self._journal.entry(ref.case_id)
+            if entry.case.stage in ENDED:
+                return entry
+            stopped = Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step)
+            return self._journal.append(entry, stopped, self._worlds.now())
+        except Busy:
+            return None
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Rows that are ready, and how many are worked on."""
+
+    ready: deque[Ref] = field(default_factory=deque)
+    running: int = 0
+
+
+class Driver:
+    """Drives a run until nothing of it is to be done any more. One process at a time drives a run.
+
+    When it is cancelled, work in flight gets a moment to come to its end; with whatever is left the next driver goes on.
+    """
+
+    def __init__(self, run: Run, hops: Hops, worlds: Worlds, journal: Journal) -> None:
+        self._run = run
+        self._hops = hops
+        self._worlds = worlds
+        self._journal = journal
+        self._runs = Runs(journal)
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._tasks: dict[asyncio.Task[Entry | None], Ref] = {}
+        self._done: asyncio.Queue[asyncio.Task[Entry | None]] = asyncio.Queue()
+        self._taken: set[int] = set()
+        self._busy: dict[int, float] = {}
+        self._cut: set[tuple[str, str]] = set()
+        self._looked_at = 0.0
+        self._look_at = 0.0
+
+    async def drive(self, *, wait: bool) -> None:
+        """Until every row has ended, or a person cancels the run; without `wait`, until every row that is left has to wait.
+
+        `Busy` when another process drives it.
+        """
+        with self._journal.lock(f"run-{self._run.id}", f"the bulk run {self._run.name}"):
+            try:
+                while await self._round(wait):
+                    pass
+            finally:
+                await self._come_to_an_end()
+
+    async def _round(self, wait: bool) -> bool:
+        """One turn: take rows up, begin with those that may be begun, wait until something happens. False when there is no other."""
+        if self._worlds.now() >= self._look_at or self._worlds.now() < self._looked_at:
+            if self._runs.get(self._run.name).cancelled:
+                return False
+            self._take_up()
+        self._begin()
+        left = min(max(0.0, self._look_at - self._worlds.now()), _SLICE)
+        if self._tasks:
+            with suppress(TimeoutError):
+                self._finish(await asyncio.wait_for(self._done.get(), max(left, 0.01)))
+            while not self._done.empty():
+                self._finish(self._done.get_nowait())
+            return True
+        if not (self._busy or (wait and self._runs.is_live(self._run))):
+            return False
+        await self._worlds.sleep(left)
+        return True
+
+    def _take_up(self) -> None:
+        """Queue the rows that are due; know when to look again."""
+        now = self._worlds.now()
+        # After the clock was set back, whatever waits is looked at once: the engine knows from which moment on it waits.
+        set_back = now < self._looked_at or (not self._looked_at and self._runs.is_ahead(now))
+        until = float("inf") if set_back else now
+        found = self._runs.due(self._run, until, _DEPTH)
+        self._busy = {case_id: later for case_id, later in self._busy.items() if later > now}
+        for ref in found:
+            if ref.case_id not in self._taken and ref.case_id not in self._busy:
+                self._queue(ref)
+        sizes = Counter(ref.lane for ref in found)
+        self._cut = set(sizes) if len(found) >= MOST else {lane for lane, size in sizes.items() if size >= _DEPTH}
+        next_due = self._runs.next_due(now)
+        moments = [now + _LOOK, *self._busy.values(), *([next_due] if next_due is not None else [])]
+        self._looked_at, self._look_at = now, max(min(moments), now + _TOGETHER)
+
+    def _queue(self, ref: Ref) -> None:
+        self._taken.add(ref.case_id)
+        self._lanes.setdefault(ref.lane, _Lane()).ready.append(ref)
+
+    def _begin(self) -> None:
+        """Begin with rows of every lane that has room; accounts at hosts go before looks."""
+        looking = sum(lane.running for key, lane in self._lanes.items() if not key[0])
+        for key in sorted(self._lanes, reverse=True):
+            lane = self._lanes[key]
+            while lane.ready and lane.running < WIDTH and (key[0] or looking < IN_FLIGHT):
+                ref = lane.ready.popleft()
+                task = asyncio.create_task(self._hops.hop(ref))
+                task.add_done_callback(self._done.put_nowait)
+                self._tasks[task] = ref
+                lane.running += 1
+                looking += not key[0]
+            if not lane.ready and key in self._cut:
+                self._look_at = self._worlds.now()
+            if not lane.ready and not lane.running:
+                del self._lanes[key]
+
+    def _finish(self, task: "asyncio.Task[Entry | None]") -> None:
+        """What has become of a row: it may go on at once in another lane, or waits in the journal."""
+        ref = self._tasks.pop(task)
+        self._lanes[ref.lane].running -= 1
+        self._taken.discard(ref.case_id)
+        entry, now = task.result(), self._worlds.now()
+        if entry is None:
+            self._busy[ref.case_id] = now + _BUSY
+            self._look_at = min(self._look_at, now + _BUSY)
+        elif entry.case.stage in LIVE and entry.case.due <= now:
+            case = entry.case
+            self._queue(replace(ref, stage=case.stage, due=case.due, host=case.provider, at_account=case.account))
+        elif entry.case.stage in LIVE:
+            self._look_at = min(self._look_at, max(entry.case.due, now + _TOGETHER))
+
+    async def _come_to_an_end(self) -> None:
+        """Give what is in flight a moment, then cancel it. A second cancellation cuts the moment short."""
+        if self._tasks:
+            self._hops.stopping = True
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(self._tasks, timeout=_GRACE)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)

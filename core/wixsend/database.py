@@ -1,0 +1,167 @@
+"""Floor 4. The journal's database: opened, durable, of today's version, and its failures told with what to do.
+
+SQLite runs in WAL mode with synchronous=FULL: what a commit returned from survives a power cut. Every transaction that writes takes the
+write lock when it begins, so that none is refused half-way because another one wrote since it first read.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+
+from wixsend.errors import JournalError, JournalNewer
+from wixsend.folder import private_folder
+from wixsend.migrations import migrate
+from wixsend.tables import SCHEMA_VERSION, about, tables
+
+__all__ = ["Database"]
+
+_PATIENCE = 10
+"""Seconds that a writer waits for another one; each holds the lock for milliseconds."""
+
+
+class Database:
+    """An open database. Everything raised is a `JournalError` (or its `JournalNewer`) with the next step.
+
+    `url` is SQLAlchemy's; `folder` holds lock files. Opening creates what is missing, readable by its owner alone, and brings an older
+    database up to date, of which a copy is kept when it is a file; `migrated` is then called in the same transaction.
+    """
+
+    def __init__(self, url: str, folder: Path, migrated: Callable[[sa.Connection], None] = lambda _connection: None) -> None:
+        parsed = _parsed(url)
+        self.shown = parsed.render_as_string(hide_password=True)
+        self._migrated = migrated
+        sqlite = parsed.get_backend_name() == "sqlite"
+        self._path = parsed.database if sqlite and parsed.database not in (None, "", ":memory:") else None
+        private_folder(folder)
+        if self._path:
+            private_folder(Path(self._path).parent)
+        with self.speaking():
+            if self._path:
+                _make_private(self._path)
+            self.engine = sa.create_engine(parsed, connect_args={"timeout": _PATIENCE} if sqlite else {})
+            if sqlite:
+                sa.event.listen(self.engine, "connect", _make_durable)
+                sa.event.listen(self.engine, "begin", _begin)
+            self._writer = self.engine.execution_options(wixsend_writes=True)
+            # Of two processes that find no tables, or old ones, one makes them and the other waits.
+            with FileLock(folder / "journal.lock", timeout=_PATIENCE, mode=0o600):
+                self._make_current()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one moment of the database."""
+        with self.speaking(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that is on disk when this ends, or has not been."""
+        with self.speaking(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """The database's and the file system's failures as ours, with what to do."""
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, Timeout, OSError, ImportError) as wrong:
+            cause = str(getattr(wrong, "orig", None) or wrong)
+            next_step = next((step for word, step in _NEXT_STEPS if word in cause.lower()), _NEXT_STEPS[-1][1])
+            raise JournalError(f"the journal {self.shown} failed: {cause}", next_step) from wrong
+
+    def _make_current(self) -> None:
+        version = self._version()
+        if version == SCHEMA_VERSION:
+            return
+        if version is not None:
+            self._keep_copy(version)
+        with self.writing() as connection:
+            if version is None:
+                tables.create_all(connection)
+                connection.execute(sa.insert(about).values(key="schema", value=str(SCHEMA_VERSION)))
+            else:
+                migrate(connection, version)
+                self._migrated(connection)
+                connection.execute(sa.update(about).where(about.c.key == "schema").values(value=str(SCHEMA_VERSION)))
+
+    def _version(self) -> int | None:
+        """The version of the tables that are there; `None` when there are none. `JournalNewer` for one that is not known."""
+        with self.reading() as connection:
+            if not sa.inspect(connection).has_table("about"):
+                return None
+            found = connection.execute(sa.select(about.c.value).where(about.c.key == "schema")).scalar()
+        if found is None:
+            return None
+        if not found.isdigit() or int(found) > SCHEMA_VERSION:
+            raise JournalNewer(
+                f"the journal {self.shown} has version {found}, and this wixsend knows {SCHEMA_VERSION}",
+                "Update wixsend, or name another journal: --state FOLDER",
+            )
+        return int(found)
+
+    def _keep_copy(self, version: int) -> None:
+        """A copy of an older database beside it, before anything of it is changed; one that is there already is the better one."""
+        if self._path is None or Path(copy := f"{self._path}.version-{version}").exists():
+            return
+        part = f"{copy}.part"
+        Path(part).unlink(missing_ok=True)
+        _make_private(part)
+        with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+        Path(part).replace(copy)
+
+
+_NEXT_STEPS = (
+    ("locked", "Another process holds it: let that finish, and run the command again."),
+    ("readonly", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
+    ("read-only", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
+    ("permission", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
+    ("unable to open", "It cannot be opened: check its permissions, or name another place: --state FOLDER"),
+    ("no module named", "Install the database's driver, for example: pip install 'psycopg[binary]'"),
+    ("full", "Make room on the disk, and run the command again: it goes on where it was."),
+    ("no space", "Make room on the disk, and run the command again: it goes on where it was."),
+    ("not a database", "The file is something else, or damaged: move it away, or name another place: --state FOLDER"),
+    ("malformed", "The file is damaged: restore it from a copy, or move it away; DNS and Wix tell what was done."),
+    ("", "Nothing is lost: what was done before is in it. Mend this, and run the command again."),
+)
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.engine.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):  # not chained: the cause shows the URL, and the password in it
+        raise JournalError(
+            "the URL of the journal's database is no database URL", "Write [state] database as postgresql+psycopg://USER@HOST/NAME."
+        ) from None
+
+
+def _make_private(path: str) -> None:
+    """Make the database's file, or close one that others can read. SQLite gives the files beside it the same permissions."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.name == "posix" and Path(path).stat().st_mode & 0o077:
+            Path(path).chmod(0o600)
+
+
+def _make_durable(connection: Any, _record: object) -> None:
+    """What a commit returned from survives a power cut; transactions begin when we say so, changes of tables included."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("wixsend_writes") else "BEGIN")

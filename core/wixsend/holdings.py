@@ -1,0 +1,154 @@
+"""Floor 5. Which account holds which zone, asked as seldom as can be.
+
+For one domain each account is asked for its zone. For many, each account lists its zones once, and only what no listing shows, or shows
+otherwise than the world sees it, is asked for. An account that fails keeps nobody from the zones of the others.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from wixsend.adapters import Adapter
+from wixsend.errors import CredentialsMissing, CredentialsRejected, PluginBroken, ProviderError, WixsendError
+from wixsend.names import Name
+from wixsend.records import Zone
+from wixsend.verdict import Delegation
+
+__all__ = ["Account", "Held", "Holdings"]
+
+_AGE = 3600.0
+"""Seconds for which a listing is believed. What has come since is asked for; what has gone is an error of the first read."""
+
+_ASKED = 600.0
+"""Seconds for which a zone that was found is not asked for again."""
+
+_AGAIN = 60.0
+"""Seconds until a listing that failed is asked for again; zones are asked for one by one meanwhile."""
+
+
+class Account(Protocol):
+    """One named account at a DNS host."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def plugin_name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A zone, and the open account that holds it."""
+
+    account: Account
+    adapter: Adapter
+    zone: Zone
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What is known of one account: its listing (`None`: none), and until when; what it was asked for; why it is not asked again."""
+
+    zones: Mapping[Name, Sequence[Zone]] | None = None
+    until: float = 0.0
+    asked: dict[Name, tuple[float, list[Held]]] = field(default_factory=dict)
+    refused: WixsendError | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Holdings:
+    """Remembers for as long as it lives. `opens` opens an account, the same object each time; `lists` says that listings are worth it."""
+
+    def __init__(self, opens: Callable[[Account], Awaitable[Adapter]], now: Callable[[], float], *, lists: bool = False) -> None:
+        self.lists = lists
+        self._opens = opens
+        self._now = now
+        self._ledgers: dict[str, _Ledger] = {}
+
+    async def holders(self, accounts: Sequence[Account], delegation: Delegation) -> list[Held]:
+        """Every zone of the delegation's apex in these accounts.
+
+        When there is none, what kept an account from answering is raised: a `ProviderError`, or the `ConfigError` that it cannot be opened.
+        """
+        asked = await asyncio.gather(*(self._listed(account, delegation) for account in accounts))
+        listed = [held for found in asked if isinstance(found, list) for held in found]
+        if listed:
+            return listed
+        failures = [found for found in asked if isinstance(found, WixsendError)]
+        able = [account for account, found in zip(accounts, asked, strict=True) if not isinstance(found, WixsendError)]
+        answers = await asyncio.gather(*(self._held(account, delegation.apex) for account in able))
+        held = [one for answer in answers if isinstance(answer, list) for one in answer]
+        failures += [answer for answer in answers if isinstance(answer, WixsendError)]
+        if not held and failures:
+            raise failures[0]
+        return held
+
+    def refuse(self, account: str, why: WixsendError) -> None:
+        """The host does not know this account's credentials: it is not asked with them again."""
+        self._ledger(account).refused = why
+
+    async def _listed(self, account: Account, delegation: Delegation) -> list[Held] | WixsendError:
+        """What the account's listing shows of the apex as the world sees it; nothing proves nothing."""
+        ledger = self._ledger(account.name)
+        try:
+            adapter = await self._opened(account)
+            if not self.lists or not adapter.lists_zones:
+                return []
+            async with ledger.turn:
+                self._must_not_be_refused(ledger)  # it may have been, while another domain had its turn
+                if self._now() >= ledger.until:
+                    ledger.zones, ledger.until = await self._listing(adapter)
+        except _ITS_OWN as wrong:
+            return self._failed(account, wrong)
+        return [Held(account, adapter, zone) for zone in (ledger.zones or {}).get(delegation.apex, ()) if _as_seen(zone, delegation)]
+
+    async def _listing(self, adapter: Adapter) -> tuple[Mapping[Name, Sequence[Zone]] | None, float]:
+        try:
+            zones = await adapter.zones()
+        except CredentialsRejected:
+            raise
+        except ProviderError:
+            return None, self._now() + _AGAIN
+        by_apex: dict[Name, list[Zone]] = {}
+        for zone in zones:
+            by_apex.setdefault(zone.apex, []).append(zone)
+        return by_apex, self._now() + _AGE
+
+    async def _held(self, account: Account, apex: Name) -> list[Held] | WixsendError:
+        asked = self._ledger(account.name).asked
+        until, held = asked.get(apex, (0.0, []))
+        if self._now() < until:
+            return held
+        try:
+            adapter = await self._opened(account)
+            held = [Held(account, adapter, zone) for zone in await adapter.zone(apex)]
+        except _ITS_OWN as wrong:
+            return self._failed(account, wrong)
+        if held:
+            asked[apex] = (self._now() + _ASKED, held)
+        return held
+
+    async def _opened(self, account: Account) -> Adapter:
+        self._must_not_be_refused(self._ledger(account.name))
+        return await self._opens(account)
+
+    def _must_not_be_refused(self, ledger: _Ledger) -> None:
+        if ledger.refused is not None:
+            raise type(ledger.refused)(ledger.refused.happened, ledger.refused.next_step)
+
+    def _failed(self, account: Account, wrong: WixsendError) -> WixsendError:
+        if isinstance(wrong, CredentialsRejected):
+            self.refuse(account.name, wrong)
+        return wrong
+
+    def _ledger(self, account: str) -> _Ledger:
+        return self._ledgers.setdefault(account, _Ledger())
+
+
+_ITS_OWN = (ProviderError, CredentialsMissing, PluginBroken)
+"""What an account can have wrong that is nobody else's concern."""
+
+
+def _as_seen(zone: Zone, delegation: Delegation) -> bool:
+    """True for a listed zone without a problem that is served by what the world is told."""
+    return not zone.problem and bool(zone.name_servers) and {server.name for server in delegation.servers} <= set(zone.name_servers)

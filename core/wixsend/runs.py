@@ -1,0 +1,321 @@
+"""Floor 4. Bulk runs in the journal: what was asked for, row by row, and questions about many cases that fold none of them.
+
+A row points to the case of its domain and site. Taking the same file in again adds what is new in it, and nothing twice.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import batched
+from typing import Any
+
+import dns.name
+import sqlalchemy as sa
+
+from wixsend.errors import ConfigError
+from wixsend.events import Reopened
+from wixsend.flow import EFFECTS, Effect, Stage
+from wixsend.journal import Entry, Happened, Journal
+from wixsend.names import Name, text
+from wixsend.sheet import Row, Sheet
+from wixsend.tables import cases, rows, runs
+
+__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Ref", "Run", "Runs", "TakenIn", "Terms"]
+
+AT_HOST: frozenset[Stage] = frozenset({Stage.PLANNING, Stage.AGREEING, Stage.WRITING})
+"""The stages at which a domain needs the account at its host."""
+
+ENDED: frozenset[Stage] = frozenset(stage for stage, effect in EFFECTS.items() if effect is Effect.REST)
+LIVE: frozenset[Stage] = frozenset(Stage) - ENDED
+"""The stages at which something is still to be done."""
+
+MOST = 2000
+"""Rows that are handed out with one question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a person agreed to for a whole run: as `--dmarc`, `--replace` and `--accept-loss` say it for one domain."""
+
+    dmarc: str = ""
+    replace: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run: its name, the file that it came from, when it began, whether a person cancelled it, the file's headings, the terms."""
+
+    id: int
+    name: str
+    source: str
+    at: float
+    cancelled: bool
+    columns: tuple[str, ...]
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A row, and where its case stands: enough to go on with it. `host` and `at_account` are where its zone was found."""
+
+    number: int
+    line: int
+    case_id: int
+    site: str
+    domain: Name
+    wix: str
+    provider: str
+    account: str
+    dmarc: str
+    stage: Stage
+    due: float
+    host: str = ""
+    at_account: str = ""
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        """What it queues for: an account at a host, or (with nothing before it) its site at Wix."""
+        return (self.host, self.at_account) if self.stage in AT_HOST else ("", self.site)
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A row with everything that is known of its domain, for a report. `cells` are the input's, by their heading."""
+
+    number: int
+    line: int
+    cells: Mapping[str, str]
+    entry: Entry
+    history: Sequence[Happened] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What taking a file in has changed: rows that are new, that have another order than before, that are no longer in the file.
+
+    `shared` are names of other runs with the number of domains that they have in common with this one.
+    """
+
+    run: Run
+    new: int
+    changed: int
+    gone: int
+    shared: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows at one stage, stopped by one cause, at one host."""
+
+    stage: Stage
+    code: str
+    host: str
+    account: str
+    count: int
+
+
+class Runs:
+    """The runs of a journal. Raises `JournalError`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._database = journal.database
+
+    def all(self) -> list[Run]:
+        """Every run, oldest first."""
+        with self._database.reading() as connection:
+            return [_run(row) for row in connection.execute(sa.select(runs).order_by(runs.c.id))]
+
+    def get(self, name: str) -> Run:
+        """The run of this name. Raises `ConfigError` that lists those that there are."""
+        found = self.find(name)
+        if found is None:
+            known = ", ".join(run.name for run in self.all()) or "none"
+            raise ConfigError(f"there is no bulk run {name!r} (there are: {known})", "Begin one with: wixsend bulk run FILE")
+        return found
+
+    def find(self, name: str) -> Run | None:
+        """The run of this name, or `None`."""
+        with self._database.reading() as connection:
+            row = connection.execute(sa.select(runs).where(runs.c.name == name)).one_or_none()
+        return None if row is None else _run(row)
+
+    def new_in(self, name: str, wanted: Sequence[tuple[str, Name]]) -> int:
+        """How many of these domains, each on its site, are not in the run of this name yet."""
+        query = sa.select(cases.c.site, cases.c.domain).join(rows, rows.c.case_id == cases.c.id).join(runs, runs.c.id == rows.c.run_id)
+        with self._database.reading() as connection:
+            held = {(row.site, row.domain) for row in connection.execute(query.where(runs.c.name == name))}
+        return len({(site, text(domain)) for site, domain in wanted} - held)
+
+    # -- taking in -----------------------------------------------------------------------------------------------------
+
+    def take_in(self, name: str, source: str, sheet: Sheet, sites: Sequence[str], terms: Terms, now: float) -> TakenIn:
+        """Put a sheet into the run of this name, which is begun when there is none; `sites` are those of the sheet's rows, in their order.
+
+        Cases of new rows that had ended without success, and cases whose order is another one now, begin anew. Raises `ConfigError` when
+        the run was begun from another file.
+        """
+        run = self._begun(name, source, sheet, terms, now)
+        ids = self._journal.open_cases([(site, row.domain.name) for site, row in zip(sites, sheet.rows, strict=True)])
+        wanted = {case_id: _columns(row, sheet.columns) for case_id, row in zip(ids, sheet.rows, strict=True)}
+        with self._database.writing() as connection:
+            held = {row.case_id: row._asdict() for row in connection.execute(sa.select(rows).where(rows.c.run_id == run.id))}
+            number = max((row["number"] for row in held.values()), default=0)
+            new = [
+                {"run_id": run.id, "number": number + place, "case_id": case_id, **wanted[case_id]}
+                for place, case_id in enumerate((case_id for case_id in wanted if case_id not in held), 1)
+            ]
+            moved = [{"its_case": key, **row} for key, row in wanted.items() if key in held and row.items() - held[key].items()]
+            if new:
+                connection.execute(sa.insert(rows), new)
+            if moved:
+                its = (rows.c.run_id == run.id, rows.c.case_id == sa.bindparam("its_case"))
+                connection.execute(sa.update(rows).where(*its).values({name: sa.bindparam(name) for name in _COLUMNS}), moved)
+            shared = self._shared(connection, run)
+        changed = [key for key, row in wanted.items() if key in held and any(row[name] != held[key][name] for name in _ORDER)]
+        self.reopen([row["case_id"] for row in new], {Stage.STOPPED, Stage.UNDONE}, now)
+        self.reopen(changed, LIVE | {Stage.STOPPED, Stage.UNDONE}, now)
+        return TakenIn(run, len(new), len(changed), len(held.keys() - wanted.keys()), shared)
+
+    def reopen(self, case_ids: Sequence[int], stages: Collection[Stage], now: float, codes: Collection[str] = ()) -> int:
+        """Begin those of these cases anew that stand at one of the stages, stopped with one of the codes where any are given.
+
+        Returns how many.
+        """
+        count = 0
+        for some in batched(case_ids, _AT_ONCE):
+            where = [cases.c.id.in_(some), cases.c.stage.in_([stage.value for stage in stages])]
+            for entry in self._journal.entries(*where, *([cases.c.code.in_(codes)] if codes else [])):
+                self._journal.append(entry, Reopened(), now)
+                count += 1
+        return count
+
+    def cancel(self, run: Run, cancelled: bool) -> None:
+        """Say that nothing more is to be begun, or that it goes on."""
+        with self._database.writing() as connection:
+            connection.execute(sa.update(runs).where(runs.c.id == run.id).values(cancelled=cancelled))
+
+    # -- what is to be done --------------------------------------------------------------------------------------------
+
+    def due(self, run: Run, now: float, depth: int) -> list[Ref]:
+        """Rows that can be gone on with now, at most `depth` of each lane: those that waited least first, lanes in turn."""
+        lane = sa.case((cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account), else_=cases.c.site)
+        place = sa.func.row_number().over(partition_by=lane, order_by=(cases.c.due, rows.c.number)).label("place")
+        found = _refs(place).where(rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE)), cases.c.due <= now).subquery()
+        query = sa.select(found).where(found.c.place <= depth).order_by(found.c.place, found.c.number).limit(MOST)
+        with self._database.reading() as connection:
+            return [_ref(row) for row in connection.execute(query)]
+
+    def is_live(self, run: Run) -> bool:
+        """True when something of the run is still to be done, now or later."""
+        query = sa.select(rows.c.number).join(cases, rows.c.case_id == cases.c.id)
+        with self._database.reading() as connection:
+            found = connection.execute(query.where(rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE))).limit(1))
+            return found.first() is not None
+
+    def is_ahead(self, now: float) -> bool:
+        """True when something happened to a case after this moment: the clock was set back."""
+        with self._database.reading() as connection:
+            return connection.execute(sa.select(cases.c.id).where(cases.c.at > now).limit(1)).first() is not None
+
+    def next_due(self, now: float) -> float | None:
+        """When the next case that waits can be gone on with, of whatever run; `None` when nothing waits."""
+        firsts = [
+            sa.select(sa.func.min(cases.c.due)).where(cases.c.stage == stage, cases.c.due > now).scalar_subquery()
+            for stage in _values(LIVE)
+        ]
+        with self._database.reading() as connection:
+            found = connection.execute(sa.select(*firsts)).one()
+        return min((moment for moment in found if moment is not None), default=None)
+
+    def refs(self, run: Run, *where: sa.ColumnElement[bool]) -> list[Ref]:
+        """The run's rows in their order, or those that the conditions select."""
+        query = _refs().where(rows.c.run_id == run.id, *where).order_by(rows.c.number)
+        with self._database.reading() as connection:
+            return [_ref(row) for row in connection.execute(query)]
+
+    def case_ids(self, run: Run) -> list[int]:
+        """The numbers of the run's cases."""
+        with self._database.reading() as connection:
+            return list(connection.execute(sa.select(rows.c.case_id).where(rows.c.run_id == run.id)).scalars())
+
+    # -- what has become of it -----------------------------------------------------------------------------------------
+
+    def groups(self, run: Run) -> list[Group]:
+        """How many rows stand where."""
+        by = (cases.c.stage, cases.c.code, cases.c.provider, cases.c.account)
+        query = sa.select(*by, sa.func.count().label("count")).join(rows, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id)
+        with self._database.reading() as connection:
+            return [Group(Stage(row[0]), row[1], row[2], row[3], row[4]) for row in connection.execute(query.group_by(*by))]
+
+    def filed(self, run: Run, *where: sa.ColumnElement[bool]) -> Iterator[Filed]:
+        """The run's rows in their order with their cases, or those that the conditions select; read a few at a time."""
+        query = sa.select(rows).join(cases, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id, *where).order_by(rows.c.number)
+        with self._database.reading() as connection:
+            found = connection.execute(query).all()
+        for some in batched(found, _AT_ONCE):
+            told = {entry.id: (entry, history) for entry, history in self._journal.told(cases.c.id.in_([row.case_id for row in some]))}
+            yield from (Filed(row.number, row.line, json.loads(row.cells), *told[row.case_id]) for row in some)
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _begun(self, name: str, source: str, sheet: Sheet, terms: Terms, now: float) -> Run:
+        """The run as it is from now on."""
+        found = self.find(name)
+        if found is not None and found.source != source:
+            raise ConfigError(
+                f"the bulk run {name!r} was begun from {found.source}, and this is {source}", "Give this one another name: --name NAME"
+            )
+        headings = list(dict.fromkeys((*sheet.columns, *(found.columns if found else ()))))
+        told = {"cancelled": False, "columns": json.dumps(headings), "terms": json.dumps(asdict(terms))}
+        with self._database.writing() as connection:
+            if found is None:
+                connection.execute(sa.insert(runs).values(name=name, source=source, at=now, **told))
+            else:
+                connection.execute(sa.update(runs).where(runs.c.id == found.id).values(told))
+        return self.get(name)
+
+    def _shared(self, connection: sa.Connection, run: Run) -> dict[str, int]:
+        mine, theirs = rows.alias(), rows.alias()
+        query = (
+            sa.select(runs.c.name, sa.func.count())
+            .select_from(mine.join(theirs, mine.c.case_id == theirs.c.case_id).join(runs, runs.c.id == theirs.c.run_id))
+            .where(mine.c.run_id == run.id, theirs.c.run_id != run.id)
+            .group_by(runs.c.name)
+        )
+        return {row[0]: row[1] for row in connection.execute(query)}
+
+
+_AT_ONCE = 500
+_ORDER = ("wix", "provider", "account", "dmarc")
+_COLUMNS = ("line", *_ORDER, "cells")
+
+
+def _columns(row: Row, headings: Sequence[str]) -> dict[str, Any]:
+    """What a sheet's row puts into its row of the table; cells by their heading."""
+    order = {name: getattr(row, name) for name in _ORDER}
+    return {"line": row.line, **order, "cells": json.dumps(dict(zip(headings, row.cells, strict=True)), ensure_ascii=False)}
+
+
+def _values(stages: Collection[Stage]) -> list[str]:
+    return sorted(stage.value for stage in stages)
+
+
+def _refs(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    host = (cases.c.provider.label("host"), cases.c.account.label("at_account"))
+    case = (cases.c.site, cases.c.domain, cases.c.stage, cases.c.due, *host)
+    row = (rows.c.number, rows.c.line, rows.c.case_id, rows.c.wix, rows.c.provider, rows.c.account, rows.c.dmarc)
+    return sa.select(*row, *case, *more).join(cases, rows.c.case_id == cases.c.id)
+
+
+def _ref(row: Any) -> Ref:
+    order = (row.wix, row.provider, row.account, row.dmarc)
+    name = dns.name.from_text(row.domain)
+    return Ref(row.number, row.line, row.case_id, row.site, name, *order, Stage(row.stage), row.due, row.host, row.at_account)
+
+
+def _run(row: Any) -> Run:
+    told = json.loads(row.terms)
+    terms = Terms(told["dmarc"], tuple(told["replace"]), tuple(told["accept"]))
+    return Run(row.id, row.name, row.source, row.at, bool(row.cancelled), tuple(json.loads(row.columns)), terms)

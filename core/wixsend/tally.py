@@ -1,0 +1,407 @@
+"""Floor 6. What a person or a program gets to see of many domains: forecasts, where a run stands, and its report. Pure.
+
+A report holds the input's columns in their order, and ours behind them, all of which begin with `wixsend_`. A cell that a spreadsheet
+would take for a formula is marked as text.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from wixsend.events import Accepted, NotYet, Visible, WixAuthenticated, Wrote
+from wixsend.flow import Stage
+from wixsend.forecast import SETTLING, Forecast, Outlook, Prospect
+from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
+from wixsend.names import text
+from wixsend.report import case_json
+from wixsend.runs import Filed, Group, Run, TakenIn
+from wixsend.sheet import Fault, Sheet
+
+__all__ = [
+    "COLUMNS",
+    "Cause",
+    "Tally",
+    "as_text",
+    "causes",
+    "causes_blocks",
+    "faults_blocks",
+    "filed_json",
+    "forecast_blocks",
+    "forecast_json",
+    "report_csv",
+    "report_html",
+    "report_json",
+    "runs_table",
+    "status_blocks",
+    "status_json",
+    "taken_in_blocks",
+    "tally",
+]
+
+_SHOWN = 20
+"""Lines of a list that a person is shown; a program gets all of them."""
+
+_EXAMPLES = 3
+
+
+# -- where a run stands ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows of a run stand where: `working` can go on now or soon, `waiting` wait for DNS or Wix, `by_hand` for a person."""
+
+    rows: int = 0
+    done: int = 0
+    working: int = 0
+    waiting: int = 0
+    by_hand: int = 0
+    failed: int = 0
+    undone: int = 0
+    stages: Mapping[Stage, int] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """True when nothing is left to be done."""
+        return self.done + self.failed + self.undone == self.rows
+
+
+_WAITING = frozenset({Stage.GENERATING, Stage.PROVING, Stage.AUTHENTICATING, Stage.CONFIRMING, Stage.FOLLOWING, Stage.AUDITING})
+
+
+def tally(groups: Iterable[Group]) -> Tally:
+    """The groups, added up."""
+    found = dict.fromkeys(("rows", "done", "working", "waiting", "by_hand", "failed", "undone"), 0)
+    stages: dict[Stage, int] = {}
+    for group in groups:
+        found["rows"] += group.count
+        found[_heap(group)] += group.count
+        stages[group.stage] = stages.get(group.stage, 0) + group.count
+    return Tally(**found, stages={stage: stages[stage] for stage in Stage if stage in stages})
+
+
+def _heap(group: Group) -> str:
+    match group.stage:
+        case Stage.DONE:
+            return "done"
+        case Stage.STOPPED:
+            return "failed"
+        case Stage.UNDONE:
+            return "undone"
+        case Stage.PROVING if not group.host:
+            return "by_hand"
+        case stage:
+            return "waiting" if stage in _WAITING else "working"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why some domains stopped, and the fix: one `code`, one `next_step`, in which a domain's own name is DOMAIN."""
+
+    code: str
+    why: str
+    next_step: str
+    domains: tuple[str, ...]
+
+
+def causes(stopped: Iterable[Filed]) -> list[Cause]:
+    """The stopped domains grouped by what there is to do, the largest group first."""
+    told = ((text(f.entry.domain), f.entry.case.stop) for f in stopped)
+    return _grouped((name, stop.error, stop.happened, stop.next_step) for name, stop in told if stop is not None)
+
+
+def _grouped(told: Iterable[tuple[str, str, str, str]]) -> list[Cause]:
+    found: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for name, code, why, step in told:
+        key = (code, step.replace(name, "DOMAIN"))
+        found.setdefault(key, (why.replace(name, "DOMAIN"), []))[1].append(name)
+    groups = [Cause(code, why, step, tuple(names)) for (code, step), (why, names) in found.items()]
+    return sorted(groups, key=lambda cause: -len(cause.domains))
+
+
+def causes_blocks(groups: Sequence[Cause]) -> list[Block]:
+    """Each cause with its domains and the fix."""
+    blocks: list[Block] = []
+    for cause in groups:
+        names = ", ".join(cause.domains[:_EXAMPLES]) + (
+            f" and {len(cause.domains) - _EXAMPLES} more" if len(cause.domains) > _EXAMPLES else ""
+        )
+        blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", "bad")]
+        blocks += [Styled(f"  {line}") for line in cause.why.splitlines()]
+        blocks += [
+            Styled(f"  next: {line}" if not number else f"        {line}") for number, line in enumerate(cause.next_step.splitlines())
+        ]
+    return blocks
+
+
+def runs_table(runs: Sequence[tuple[Run, Tally]], now: float) -> list[Block]:
+    """`wixsend bulk status`: every run."""
+    if not runs:
+        return [Styled("The journal knows of no bulk run. Begin with: wixsend bulk check FILE")]
+    rows = [
+        (
+            run.name,
+            clock(run.at, now),
+            run.source,
+            *map(str, (each.rows, each.done, each.waiting + each.working, each.by_hand, each.failed)),
+        )
+        for run, each in runs
+    ]
+    return [Table(("run", "begun", "from", "domains", "authenticated", "under way", "by hand", "failed"), rows)]
+
+
+_LINES: tuple[tuple[str, str, str], ...] = (
+    ("done", "authenticated", "good"),
+    ("waiting", "waiting for DNS or Wix", "warn"),
+    ("working", "still to be worked on", "warn"),
+    ("by_hand", "waiting for somebody to add the records by hand", "warn"),
+    ("failed", "failed", "bad"),
+    ("undone", "taken back", "quiet"),
+)
+
+
+def status_blocks(run: Run, now: float, sums: Tally, groups: Sequence[Cause], next_look: float | None) -> list[Block]:
+    """`wixsend bulk status RUN`."""
+    blocks: list[Block] = [Styled(f"{run.name}: {count(sums.rows, 'domain')} from {run.source}, begun {clock(run.at, now)}", "head")]
+    blocks += [Styled(f"  {getattr(sums, name):>7,} {words}", style) for name, words, style in _LINES if getattr(sums, name)]
+    if run.cancelled:
+        blocks.append(Styled("  cancelled: nothing more is begun until `wixsend bulk run` takes it up again", "warn"))
+    elif next_look is not None and not sums.over:
+        blocks.append(Styled(f"  next look at {clock(next_look, now)}", "quiet"))
+    if groups:
+        blocks += [Styled(""), *causes_blocks(groups), Styled("")]
+        blocks.append(Styled(f"When that is mended: wixsend bulk retry {run.name} (--only CODE for some of them)."))
+    return blocks
+
+
+def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float | None) -> dict[str, Any]:
+    """`wixsend bulk status RUN --json`."""
+    return {
+        "run": run.name,
+        "source": run.source,
+        "begun": stamp(run.at),
+        "cancelled": run.cancelled,
+        "domains": sums.rows,
+        **{name: getattr(sums, name) for name, _words, _style in _LINES},
+        "stages": {stage.name.lower(): number for stage, number in sums.stages.items()},
+        "next_look": None if next_look is None else stamp(next_look),
+        "causes": [{"code": c.code, "why": c.why, "next": c.next_step, "domains": list(c.domains)} for c in groups],
+    }
+
+
+# -- lists and forecasts -----------------------------------------------------------------------------------------------
+
+
+def faults_blocks(source: str, sheet: Sheet) -> list[Block]:
+    """What was read, which lines cannot be worked on and why, and what was understood differently."""
+    blocks: list[Block] = [Styled(f"{source}: {sheet.form}, {count(len(sheet.rows), 'domain')}", "head")]
+    for faults, style, words in ((sheet.faults, "bad", "cannot be worked on"), (sheet.remarks, "warn", "understood differently")):
+        if faults:
+            blocks.append(Styled(f"{count(len(faults), 'line')} {words}:", style))
+            blocks += [Styled(f"  line {fault.line}: {fault.reason}") for fault in faults[:_SHOWN]]
+            blocks += [Styled(f"  and {len(faults) - _SHOWN} more: --json lists them all")] if len(faults) > _SHOWN else []
+    return blocks
+
+
+def taken_in_blocks(taken: TakenIn) -> list[Block]:
+    """What taking a list in has changed."""
+    parts = [f"{taken.new} new", *([f"{taken.changed} with another order"] if taken.changed else [])]
+    blocks: list[Block] = [Styled(f"run {taken.run.name}: {', '.join(parts)}")]
+    if taken.gone:
+        blocks.append(
+            Styled(f"  {count(taken.gone, 'domain')} of the run no longer in the file: they go on, cancel or undo them by name", "warn")
+        )
+    blocks += [
+        Styled(f"  {count(number, 'domain')} in the run {name} too: they share one case", "warn") for name, number in taken.shared.items()
+    ]
+    return blocks
+
+
+def forecast_blocks(forecast: Forecast, now: float) -> list[Block]:
+    """What is to be expected: where domains belong, what each credential is used for, when it ends, what needs a person."""
+    rows = [(outlook.value, str(len(found))) for outlook in Outlook if (found := forecast.of(outlook))]
+    blocks: list[Block] = [Table(("outlook", "domains"), rows)]
+    if forecast.loads:
+        blocks += [Styled(""), Table(("credential", "domains", "calls", "quota takes"), [_load_row(load) for load in forecast.loads])]
+    needing = _needing(forecast)
+    if needing:
+        blocks += [Styled(""), Styled("This will need somebody:", "head"), *causes_blocks(needing)]
+    if forecast.of(Outlook.READY):
+        slowest = forecast.loads[0]
+        reason = f"as {slowest.who} allows it" if slowest.seconds else "no quota holds it up"
+        blocks += [
+            Styled(""),
+            Styled(f"Everything is written by {clock(now + forecast.seconds, now)} at the earliest ({reason})."),
+            Styled(f"Expected end: {clock(now + forecast.seconds + SETTLING, now)}, with an hour for DNS; longer is waited for, 2 d."),
+        ]
+    return blocks
+
+
+def _load_row(load: Any) -> tuple[str, str, str, str]:
+    return load.who, f"{load.domains:,}", f"{load.calls:,}", span(load.seconds)
+
+
+def _needing(forecast: Forecast) -> list[Cause]:
+    return _grouped((text(p.wanted.domain.name), p.code or "by-hand", p.why, p.next_step) for p in forecast.in_need)
+
+
+def forecast_json(source: str, sheet: Sheet, forecast: Forecast, now: float) -> dict[str, Any]:
+    """`wixsend bulk check --json`."""
+    return {
+        "source": source,
+        "form": sheet.form,
+        "faults": [_fault_json(fault) for fault in sheet.faults],
+        "remarks": [_fault_json(fault) for fault in sheet.remarks],
+        "domains": [_prospect_json(prospect) for prospect in forecast.prospects],
+        "loads": [{"who": each.who, "domains": each.domains, "calls": each.calls, "seconds": each.seconds} for each in forecast.loads],
+        "earliest": stamp(now + forecast.seconds),
+        "expected": stamp(now + forecast.seconds + SETTLING),
+    }
+
+
+def _fault_json(fault: Fault) -> dict[str, Any]:
+    return {"line": fault.line, "reason": fault.reason}
+
+
+def _prospect_json(prospect: Prospect) -> dict[str, Any]:
+    return {
+        "line": prospect.wanted.line,
+        "domain": prospect.wanted.domain.ascii,
+        "site": prospect.wanted.site,
+        "outlook": prospect.outlook.name.lower(),
+        "provider": prospect.host or None,
+        "account": prospect.account or None,
+        "code": prospect.code or None,
+        "why": prospect.why,
+        "next": prospect.next_step,
+    }
+
+
+# -- the report --------------------------------------------------------------------------------------------------------
+
+type _Cell = Callable[[Filed], str]
+
+
+def _when(*kinds: type) -> _Cell:
+    """The moment of the last event of these kinds."""
+    return lambda filed: next((stamp(h.at) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
+
+
+def _words(*kinds: type) -> _Cell:
+    """What the last event of these kinds says."""
+    return lambda filed: next((str(getattr(h.event, "why", "")) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
+
+
+def _status(filed: Filed) -> str:
+    case = filed.entry.case
+    return "by hand" if case.stage is Stage.PROVING and not case.provider else case.stage.value
+
+
+def _added(filed: Filed) -> str:
+    return "\n".join(f"{text(r.owner)} {r.rtype} {r.rdata}" for change in filed.entry.case.written for r in change.add)
+
+
+COLUMNS: Mapping[str, _Cell] = {
+    "wixsend_status": _status,
+    "wixsend_code": lambda filed: filed.entry.case.stop.error if filed.entry.case.stop else "",
+    "wixsend_why": lambda filed: filed.entry.case.warning or filed.entry.case.why,
+    "wixsend_next": lambda filed: filed.entry.case.stop.next_step if filed.entry.case.stop else "",
+    "wixsend_domain": lambda filed: text(filed.entry.domain),
+    "wixsend_site": lambda filed: filed.entry.site,
+    "wixsend_zone": lambda filed: text(filed.entry.case.apex) if len(filed.entry.case.apex) > 1 else "",
+    "wixsend_host": lambda filed: filed.entry.case.provider,
+    "wixsend_account": lambda filed: filed.entry.case.account,
+    "wixsend_added": _added,
+    "wixsend_kept": lambda filed: "\n".join(text(record.owner) for record in filed.entry.case.kept),
+    "wixsend_written_at": _when(Wrote),
+    "wixsend_visible_at": _when(Visible),
+    "wixsend_evidence": _words(Visible),
+    "wixsend_authenticated_at": _when(WixAuthenticated, Accepted),
+    "wixsend_wix_said": _words(NotYet),
+}
+"""Our columns of a report, and what stands in them. Accounts are named; no credential is in any of them."""
+
+_FORMULA = re.compile(r"\A[=+\-@\t\r]")
+_NUMBER = re.compile(r"\A[+-]?[\d., ]+\Z")
+
+
+def as_text(cell: str) -> str:
+    """The cell, marked as text where a spreadsheet would take it for a formula and run it."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.match(cell) else cell
+
+
+def report_csv(run: Run, filed: Iterable[Filed], clean: Callable[[str], str]) -> Iterator[str]:
+    """The report as CSV, a few rows at a time. Every cell goes through `clean`."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([as_text(heading) for heading in (*run.columns, *COLUMNS)])
+    for each in filed:
+        cells = [*(each.cells.get(heading, "") for heading in run.columns), *(cell(each) for cell in COLUMNS.values())]
+        writer.writerow([as_text(clean(cell)) for cell in cells])
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
+
+
+def filed_json(filed: Filed) -> dict[str, Any]:
+    """One domain of a report: its case, our columns by their names without `wixsend_`, and the input's cells."""
+    ours = {name.removeprefix("wixsend_"): cell(filed) for name, cell in COLUMNS.items()}
+    return {"line": filed.line, "input": dict(filed.cells), **ours, "case": case_json(filed.entry)}
+
+
+def report_json(run: Run, filed: Iterable[Filed]) -> dict[str, Any]:
+    """The report as one JSON document."""
+    return {"run": run.name, "source": run.source, "begun": stamp(run.at), "domains": [filed_json(each) for each in filed]}
+
+
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1f24;background:#fff}
+table{border-collapse:collapse;width:100%;margin:1rem 0}
+th,td{border-bottom:1px solid #d5dae0;padding:.35rem .6rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;margin:0;font:inherit}
+.good{color:#18794e}.bad{color:#b42318}.warn{color:#8a5a00}
+@media(prefers-color-scheme:dark){
+body{background:#14171a;color:#e6e8ea}th,td{border-color:#343a40}.good{color:#5bd39a}.bad{color:#ff8a80}.warn{color:#e6b35a}
+}
+"""
+_HTML_COLUMNS = ("status", "why", "next", "host", "account", "added", "authenticated_at")
+
+
+def report_html(
+    run: Run, sums: Tally, groups: Sequence[Cause], filed: Iterable[Filed], now: float, clean: Callable[[str], str]
+) -> Iterator[str]:
+    """The report as one page that needs nothing else, a few rows at a time. Every text goes through `clean` and is escaped."""
+
+    def shown(value: str) -> str:
+        return escape(clean(value))
+
+    yield (
+        "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f"<title>wixsend: {shown(run.name)}</title><style>{_STYLE}</style>\n"
+        f"<h1>{shown(run.name)}</h1><p>{sums.rows:,} domains from {shown(run.source)}, as of {stamp(now)}.</p>\n<table>"
+    )
+    for name, words, style in _LINES:
+        if getattr(sums, name):
+            yield f"<tr><td class={style or 'plain'}>{getattr(sums, name):,}</td><td>{words}</td></tr>\n"
+    yield "</table>\n"
+    if groups:
+        yield "<h2>What failed, and the fix</h2>\n<table><tr><th>domains<th>why<th>what to do</tr>\n"
+        for cause in groups:
+            names = ", ".join(cause.domains)
+            yield (
+                f"<tr><td><details><summary class=bad>{len(cause.domains):,} × {shown(cause.code)}</summary>{shown(names)}</details></td>"
+                f"<td><pre>{shown(cause.why)}</pre></td><td><pre>{shown(cause.next_step)}</pre></td></tr>\n"
+            )
+        yield "</table>\n"
+    headings = "".join(f"<th>{shown(heading)}" for heading in (*run.columns, *_HTML_COLUMNS))
+    yield f"<h2>Every domain</h2>\n<table><tr>{headings}</tr>\n"
+    for each in filed:
+        cells = [*(each.cells.get(heading, "") for heading in run.columns), *(COLUMNS[f"wixsend_{name}"](each) for name in _HTML_COLUMNS)]
+        yield f"<tr>{''.join(f'<td><pre>{shown(cell)}</pre>' for cell in cells)}</tr>\n"
+    yield "</table>\n</html>\n"

@@ -1,0 +1,264 @@
+"""`wixsend bulk`, from argv to exit code, against the sandbox: real HTTP, real DNS messages, nothing replaced."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wixsend.cli import main
+from wixsend.names import absolute
+from wixsend.records import Record
+from wixsend.testing.sandbox import ELSEWHERE, Sandbox
+from wixsend.testing.server import Fault
+
+HOSTS = ("cloudflare", "godaddy", "namecheap")
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(resolvers=1) as opened:
+        opened.wix.requires_dmarc = False
+        yield opened
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+type Wixsend = Callable[..., Ended]
+
+
+@pytest.fixture
+def environ(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    return {
+        **sandbox.environment(),
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+        "HOME": str(tmp_path),
+        "WIXSEND_STATE": str(tmp_path / "state"),
+        "WIXSEND_TIMES_LOOK_LEAST": "0.1",
+        "WIXSEND_TIMES_STUMBLE_FIRST": "0.05",
+        "WIXSEND_TIMES_SETTLE_MOST": "0",
+    }
+
+
+@pytest.fixture
+def wixsend(environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Wixsend:
+    """Runs the command line in this process: no terminal, an empty current folder, the sandbox's environment and what is added to it."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("WIXSEND_", "CLOUDFLARE_", "GODADDY_", "NAMECHEAP_", "DIGITALOCEAN_"))]:
+        monkeypatch.delenv(name)
+
+    def run(*args: str, stdin: str = "", **more: str) -> Ended:
+        with monkeypatch.context() as patch:
+            for name, value in {**environ, **more}.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+            with pytest.raises(SystemExit) as ended:
+                main(["bulk", *args])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+def zone(domain: str) -> list[Record]:
+    return [Record(absolute(owner, absolute(domain)), "A", "192.0.2.80", 3600) for owner in ("@", "www")]
+
+
+def clients(sandbox: Sandbox, count: int) -> list[str]:
+    names = [f"client-{number}.example" for number in range(count)]
+    for number, name in enumerate(names):
+        sandbox.add_domain(name, HOSTS[number % 3], zone(name))
+    return names
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def test_from_a_spreadsheet_to_a_report(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    names = clients(sandbox, 4)
+    sandbox.add_domain("byhand.example", ELSEWHERE)
+    rows = [f"{name};=HYPERLINK(1);Müller" for name in names]
+    (tmp_path / "clients.csv").write_bytes(
+        "\r\n".join(["domain;formula;owner", *rows, "byhand.example;;", "unknown.example;;"]).encode("utf-16")
+    )
+
+    checked = wixsend("check", "clients.csv")
+    assert checked.code == 8
+    assert "CSV with ;, UTF-16-LE, 6 domains" in checked.out
+    assert "1 domain: by-hand: byhand.example" in checked.out
+    assert "1 domain: wix-domain-unknown: unknown.example" in checked.out
+    assert not (tmp_path / "state" / "journal.db").exists(), "a check writes nothing, the journal included"
+
+    refused = wixsend("run", "clients.csv")
+    assert refused.code == 3
+    assert "no terminal to ask on" in refused.err
+
+    ran = wixsend("run", "clients.csv", "--yes", "--no-wait")
+    assert ran.code == 8
+    assert "1 of 6 domains failed; 4 are authenticated" in ran.err
+    assert "      4 authenticated" in ran.out
+    assert "      1 waiting for somebody to add the records by hand" in ran.out
+
+    reported = wixsend("report", "clients")
+    assert reported.code == 0
+    found = table(reported.out)
+    assert [row["domain"] for row in found] == [*names, "byhand.example", "unknown.example"]
+    assert list(found[0])[:3] == ["domain", "formula", "owner"]
+    assert {row["formula"] for row in found[:4]} == {"'=HYPERLINK(1)"}
+    assert found[0]["owner"] == "Müller"
+    assert [row["wixsend_status"] for row in found] == [*["authenticated"] * 4, "by hand", "stopped"]
+    assert [row["wixsend_account"] for row in found[:3]] == list(HOSTS)
+    assert found[5]["wixsend_code"] == "wix-domain-unknown"
+    assert found[5]["wixsend_next"]
+    assert all(row["wixsend_written_at"] and row["wixsend_evidence"] and row["wixsend_authenticated_at"] for row in found[:4])
+
+    assert wixsend("report", "clients", "-o", "report.csv").code == 0
+    assert (tmp_path / "report.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert table((tmp_path / "report.csv").read_text("utf-8-sig")) == found
+    page = wixsend("report", "clients", "--format", "html").out
+    assert page.startswith("<!DOCTYPE html>") and page.count("<tr>") > 6
+    assert "=HYPERLINK" in page and "<script" not in page
+    told = json.loads(wixsend("report", "clients", "--format", "json").out)
+    assert [each["line"] for each in told["domains"]] == [2, 3, 4, 5, 6, 7]
+    assert told["domains"][0]["case"]["authenticated"] is True
+    assert told["domains"][0]["input"]["owner"] == "Müller"
+
+
+def test_bad_lines_are_named_and_nothing_is_begun_unless_they_are_skipped(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    (name,) = clients(sandbox, 1)
+    lines = ["domain,wix,provider,account,site_id", f"{name},,,,", "gmail.com,,,,", "a.example,nobody,,,", "b.example,,nohost,,"]
+    lines += ["c.example,,,noaccount,", "d.example,,godaddy,cloudflare,", f"{name},,,,{sandbox.wix.site.id.upper()}"]
+    (tmp_path / "l.csv").write_text("\n".join(lines))
+    ended = wixsend("run", "l.csv", "--yes")
+    assert ended.code == 2
+    for line, words in (
+        (3, "public mailbox"),
+        (4, "no Wix profile 'nobody'"),
+        (5, "no plugin for the DNS host 'nohost'"),
+        (6, "no account 'noaccount'"),
+        (7, "is at cloudflare, not at godaddy"),
+        (8, "in line 2"),
+    ):
+        assert f"line {line}: " in ended.err
+        assert words in ended.err.partition(f"line {line}: ")[2].partition("\n")[0]
+    assert "--skip-bad" in ended.err
+    assert not sandbox.calls
+    assert wixsend("run", "l.csv", "--yes", "--skip-bad").code == 0
+
+
+def test_json_is_one_line_for_each_step_and_one_at_the_end(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    names = clients(sandbox, 2)
+    ended = wixsend("run", "-", "--yes", "--json", stdin="\n".join(names))
+    assert ended.code == 0, ended.err
+    *steps, last = ended.lines
+    assert {step["domain"] for step in steps} == set(names)
+    assert [step["stage"] for step in steps if step["domain"] == names[0]][-1] == "done"
+    assert (last["run"], last["domains"], last["done"], last["failed"]) == ("stdin", 2, 2, 0)
+    checked = json.loads(wixsend("check", "-", "--json", stdin="\n".join(names)).out)
+    assert {each["outlook"] for each in checked["domains"]} == {"done"}
+
+
+def test_the_same_command_goes_on_without_another_yes_and_asks_for_what_is_new(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    names = clients(sandbox, 3)
+    (tmp_path / "c.txt").write_text("\n".join(names[:2]))
+    assert wixsend("run", "c.txt", "--yes").code == 0
+    assert wixsend("run", "c.txt").code == 0
+    (tmp_path / "c.txt").write_text("\n".join(names))
+    assert wixsend("run", "c.txt").code == 3
+    assert wixsend("run", "c.txt", "--yes").code == 0
+    status = wixsend("status", "--json")
+    assert [(each["run"], each["domains"], each["done"]) for each in json.loads(status.out)] == [("c", 3, 3)]
+
+
+def test_what_failed_is_retried_by_its_code(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    names = clients(sandbox, 3)
+    assert wixsend("run", "-", "--yes", "--name", "monday", stdin="\n".join([*names, "late.example"])).code == 8
+    sandbox.add_domain("late.example", "cloudflare", zone("late.example"))
+    assert "0 domains taken up again" in wixsend("retry", "monday", "--only", "refused").err
+    retried = wixsend("retry", "monday", "--only", "wix-domain-unknown")
+    assert (retried.code, "1 domain taken up again" in retried.err) == (0, True)
+    assert "4 authenticated" in wixsend("status", "monday").out
+
+
+def test_cancel_and_undo(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    names = clients(sandbox, 3)
+    before = {name: sandbox.hosts[HOSTS[number]].published(name) for number, name in enumerate(names)}
+    assert wixsend("run", "-", "--yes", stdin="\n".join(names)).code == 0
+    assert wixsend("cancel", "stdin").code == 0
+    assert "cancelled" in wixsend("status", "stdin").out
+    assert wixsend("undo", "stdin").code == 3
+    undone = wixsend("undo", "stdin", "--yes", "--json")
+    assert (undone.code, json.loads(undone.out)) == (0, {"run": "stdin", "undone": 3, "failed": []})
+    assert {name: sandbox.hosts[HOSTS[number]].published(name) for number, name in enumerate(names)} == before
+    assert wixsend("undo", "stdin", "--yes").code == 0
+
+
+def test_profiles_and_accounts_of_the_configuration_are_routed(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    second = sandbox.wix.add_site("second")
+    beside = sandbox.wix.add_site("beside", beside=second)
+    for domain, site in (("a.example", None), ("b.example", second), ("c.example", beside)):
+        sandbox.add_domain(domain, "cloudflare", zone(domain), site=site)
+    (tmp_path / "wixsend.toml").write_text(
+        f'[wix.profiles.second]\napi_key = "env:SECOND"\nsite_id = "{second.id}"\n\n'
+        '[accounts.agency]\nprovider = "cloudflare"\napi_token = "env:AGENCY"\n\n'
+        '[accounts.broken]\nprovider = "cloudflare"\napi_token = "env:WRONG"\n'
+    )
+    token = sandbox.hosts["cloudflare"].credentials["api_token"]
+    more = {"SECOND": second.api_key, "AGENCY": token, "WRONG": "x" * 40, "CLOUDFLARE_API_TOKEN": ""}
+    sheet = f"domain,wix,site_id\na.example,,\nb.example,second,\nc.example,second,{beside.id}"
+    ended = wixsend("run", "-", "--yes", stdin=sheet, **more)
+    assert ended.code == 0, ended.err + ended.out
+    report = table(wixsend("report", "stdin", **more).out)
+    assert [row["wixsend_site"] for row in report] == [sandbox.wix.site.id, second.id, beside.id]
+    assert {row["wixsend_account"] for row in report} == {"agency"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(
+    wixsend: Wixsend, sandbox: Sandbox, environ: dict[str, str], tmp_path: Path
+) -> None:
+    names = clients(sandbox, 6)
+    (tmp_path / "c.txt").write_text("\n".join(names))
+    sandbox.faults.add(*(Fault("latency", service=host, times=100, seconds=0.3) for host in HOSTS))
+    words = [sys.executable, "-m", "wixsend", "bulk", "run", "c.txt", "--yes"]
+    process = subprocess.Popen(words, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while sandbox.count("namecheap") < 2 and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "The same command goes on" in err
+    sandbox.faults.clear()
+    assert wixsend("run", "c.txt").code == 0
+    assert {row["wixsend_status"] for row in table(wixsend("report", "c").out)} == {"authenticated"}
+    for name, host in zip(names, HOSTS * 2, strict=True):
+        held = [record for record in sandbox.hosts[host].published(name) if record.rtype == "CNAME"]
+        assert sorted(held, key=str) == sorted(next(d for d in sandbox.wix.domains.values() if d.domain == name).wants, key=str)
+
+
+@pytest.mark.parametrize("command", ["status", "report", "cancel", "retry", "undo"])
+def test_a_run_that_there_is_not_is_said_with_those_that_there_are(wixsend: Wixsend, command: str) -> None:
+    ended = wixsend(command, "nothing")
+    assert ended.code == 2
+    assert "no bulk run 'nothing' (there are: none)" in ended.err

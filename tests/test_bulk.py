@@ -1,0 +1,512 @@
+"""Floor 5: many domains at once, in a world of fakes at the wire, judged by the vendors' raw state, their calls, and the journal."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from wixsend.adapters import Adapter
+from wixsend.bulk import Hops
+from wixsend.errors import Busy, ConfigError, JournalError
+from wixsend.events import Stopped, Visible, WixAuthenticated, Wrote
+from wixsend.flow import Stage
+from wixsend.journal import Entry, Journal
+from wixsend.names import Name, text
+from wixsend.records import Record, Snapshot, Zone
+from wixsend.runs import Ref, Runs, Terms
+from wixsend.sheet import read_sheet
+from wixsend.testing.fakes import Request
+from wixsend.testing.server import Fault
+from wixsend.testing.world import Fleet, World, record
+
+HOSTS = ("cloudflare", "godaddy", "namecheap")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path) as made:
+        yield made
+
+
+def others(domain: str) -> tuple[Record, ...]:
+    return (record("www", "A", "192.0.2.10", domain), record("@", "MX", "10 mx1.example.net.", domain))
+
+
+def clients(world: World, count: int, hosts: tuple[str, ...] = HOSTS, prefix: str = "client") -> str:
+    """A list of domains, in turn at each of these hosts."""
+    names = [f"{prefix}-{number}.example" for number in range(count)]
+    for number, name in enumerate(names):
+        world.add(name, hosts[number % len(hosts)], others(name))
+    return "\n".join(["domain", *names])
+
+
+def entries(fleet: Fleet) -> dict[str, Entry]:
+    journal = fleet.journal()
+    found = {text(entry.domain): entry for entry in journal.entries()}
+    journal.close()
+    return found
+
+
+def stages(fleet: Fleet) -> Counter[Stage]:
+    return Counter(entry.case.stage for entry in entries(fleet).values())
+
+
+def codes(fleet: Fleet) -> dict[str, str]:
+    return {name: entry.case.stop.error for name, entry in entries(fleet).items() if entry.case.stop is not None}
+
+
+def happened(fleet: Fleet, kind: type) -> list[float]:
+    journal = fleet.journal()
+    found = [h.at for _entry, history in journal.told() for h in history if isinstance(h.event, kind)]
+    journal.close()
+    return found
+
+
+def holds(world: World, host: str, domain: str) -> bool:
+    """True when the host holds what Wix wants and all that was there before, each once."""
+    held = Counter(r for r in world.hosts[host].published(domain) if r.rtype != "NS")
+    return all(held[want] == 1 for want in (*world.wanted(domain), *others(domain)))
+
+
+def edits(world: World, host: str) -> Counter[str]:
+    """Requests that change something, by zone or path."""
+
+    def what(request: Request) -> str:
+        form = request.form() if "xml" in request.path else {}
+        if form:
+            return f"{form['SLD']}.{form['TLD']}" if "setHosts" in form["Command"] else ""
+        return "" if request.method == "GET" else request.path
+
+    return Counter(path for call in world.server.calls if call.service == host and (path := what(call.request)))
+
+
+# -- the whole job -----------------------------------------------------------------------------------------------------
+
+
+async def test_every_domain_is_authenticated_with_one_listing_and_no_look_up_for_each(world: World) -> None:
+    sheet = clients(world, 24)
+    fleet = world.fleet()
+    await fleet.bulk(sheet)
+    assert stages(fleet) == {Stage.DONE: 24}
+    for number in range(24):
+        assert holds(world, HOSTS[number % 3], f"client-{number}.example")
+    assert {host: world.server.count(host) for host in HOSTS} == {"cloudflare": 1 + 2 * 8, "godaddy": 1 + 3 * 8, "namecheap": 1 + 3 * 8}
+    assert world.server.count("wix") == 3 * 24
+    assert all(held.status == "AUTHENTICATED" for held in world.wix.domains.values())
+
+
+async def test_everything_is_written_before_anything_is_waited_for(tmp_path: Path) -> None:
+    with World(tmp_path, delay=40.0) as world:
+        fleet = world.fleet()
+        await fleet.bulk(clients(world, 9))
+        assert stages(fleet) == {Stage.DONE: 9}
+        assert len(happened(fleet, Wrote)) == 9
+        assert max(happened(fleet, Wrote)) < min(happened(fleet, Visible))
+        assert world.clock.slept < 2 * 60, "the waits of all domains are one"
+
+
+async def test_without_waiting_it_goes_as_far_as_it_can_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    with World(tmp_path, delay=40.0) as world:
+        sheet = clients(world, 6)
+        fleet = world.fleet()
+        await fleet.bulk(sheet, wait=False)
+        assert stages(fleet) == {Stage.PROVING: 6}
+        world.clock.at += 60
+        again = world.fleet()
+        taken = await again.bulk(sheet, wait=False)
+        assert (taken.new, taken.changed, taken.gone) == (0, 0, 0)
+        assert stages(again) == {Stage.DONE: 6}
+        assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+async def test_looks_that_show_the_same_are_one_event(tmp_path: Path) -> None:
+    with World(tmp_path, delay=3600.0) as world:
+        fleet = world.fleet()
+        await fleet.bulk(clients(world, 2, ("cloudflare",)))
+        assert stages(fleet) == {Stage.DONE: 2}
+        journal = fleet.journal()
+        assert max(len(history) for _entry, history in journal.told()) < 16
+        assert [entry.seq for entry, _ in journal.told()] == [len(history) for _, history in journal.told()]
+        journal.close()
+
+
+# -- isolation ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_revoked_token_stops_its_own_domains_and_one_retry_takes_them_up_again(world: World) -> None:
+    sheet = clients(world, 12)
+    tokens: Any = world.hosts["cloudflare"]
+    held = dict(tokens.tokens)
+    tokens.tokens.clear()
+    fleet = world.fleet()
+    await fleet.bulk(sheet)
+    assert stages(fleet) == {Stage.DONE: 8, Stage.STOPPED: 4}
+    assert set(codes(fleet).values()) == {"provider-credentials"}
+    assert world.server.count("cloudflare") <= 2, "a host that does not know the token is not asked again and again"
+    tokens.tokens.update(held)
+    again = world.fleet()
+    journal = again.journal()
+    runs = Runs(journal)
+    run = runs.get("clients")
+    assert runs.reopen(runs.case_ids(run), {Stage.STOPPED}, world.clock.now(), ["refused"]) == 0
+    assert runs.reopen(runs.case_ids(run), {Stage.STOPPED}, world.clock.now(), ["provider-credentials"]) == 4
+    journal.close()
+    await again.drive()
+    assert stages(again) == {Stage.DONE: 12}
+
+
+async def test_a_token_that_is_revoked_in_the_middle_stops_what_is_left_of_its_account(world: World) -> None:
+    tokens: Any = world.hosts["cloudflare"]
+
+    def revoke() -> None:
+        tokens.tokens.clear()
+
+    world.server.faults.add(Fault("meanwhile", service="cloudflare", call=20, action=revoke))
+    fleet = world.fleet()
+    await fleet.bulk(clients(world, 60, ("cloudflare", "godaddy")))
+    told = stages(fleet)
+    assert told[Stage.DONE] + told[Stage.STOPPED] == 60
+    assert told[Stage.STOPPED] > 10
+    assert set(codes(fleet).values()) == {"provider-credentials"}
+    assert world.server.count("cloudflare") < 20 + 40, "what was in flight failed, and nothing after it was sent"
+
+
+class _Falls(Adapter):
+    """An adapter with a defect: one zone is too much for it."""
+
+    async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
+        if text(zone.apex) == "client-1.example":
+            raise RuntimeError("nobody foresaw this")
+        return await super().read(zone, names)
+
+
+async def test_a_bug_fails_one_domain_with_its_traceback_in_the_log(world: World) -> None:
+    fleet = world.fleet(adapter=_Falls)
+    await fleet.bulk(clients(world, 5))
+    assert stages(fleet) == {Stage.DONE: 4, Stage.STOPPED: 1}
+    assert codes(fleet) == {"client-1.example": "bug"}
+    assert [str(bug) for bug in fleet.bugs] == ["nobody foresaw this"]
+    stop = entries(fleet)["client-1.example"].case.stop
+    assert stop is not None
+    assert "the test" in stop.next_step
+
+
+async def test_what_is_wrong_with_one_domain_is_said_of_that_one(world: World) -> None:
+    sheet = clients(world, 3)
+    world.add("conflict.example", "godaddy", (record("s1._domainkey", "CNAME", "s1.theirs.example.", "conflict.example"),))
+    world.add_zone("unknown.example", "cloudflare")  # Wix has never heard of it
+    world.wix.add_domain("elsewhere.example")
+    world.dns.add_zone("elsewhere.example", ("ns1.nobody.net", "ns2.nobody.net"), lambda _apex: ())
+    world.wix.add_domain("lost.example")
+    world.dns.add_zone("lost.example", world.hosts["cloudflare"].name_servers)
+    fleet = world.fleet()
+    extra = ["conflict.example", "unknown.example", "elsewhere.example", "lost.example", "unregistered.example"]
+    world.wix.add_domain("unregistered.example")
+    await fleet.bulk("\n".join([sheet, *extra]), wait=False)
+    assert codes(fleet) == {
+        "conflict.example": "refused",
+        "unknown.example": "wix-domain-unknown",
+        "lost.example": "zone-not-held",
+        "unregistered.example": "domain-not-found",
+    }
+    assert stages(fleet) == {Stage.DONE: 3, Stage.STOPPED: 4, Stage.PROVING: 1}
+
+
+async def test_a_profile_that_is_gone_stops_its_rows_alone(world: World) -> None:
+    class Forgetful(Hops):
+        """Stands where the configuration has lost a profile."""
+
+        async def _go_on(self, ref: Ref) -> Entry:
+            if ref.wix:
+                raise ConfigError(f"there is no Wix profile {ref.wix!r}", "Add it.")
+            return await super()._go_on(ref)
+
+    sheet = clients(world, 2).replace("domain\n", "domain,wix\n").replace("client-1.example", "client-1.example,gone")
+    fleet = world.fleet(hops=Forgetful)
+    await fleet.bulk(sheet.replace("client-0.example", "client-0.example,"))
+    assert codes(fleet) == {"client-1.example": "config"}
+    assert stages(fleet)[Stage.DONE] == 1
+
+
+# -- accounts ----------------------------------------------------------------------------------------------------------
+
+
+async def test_each_account_lists_its_zones_once_and_the_one_that_holds_a_zone_is_used(tmp_path: Path) -> None:
+    with World(tmp_path, accounts={"second": "cloudflare", "third": "cloudflare"}) as world:
+        homes = ("cloudflare", "second", "third")
+        fleet = world.fleet()
+        await fleet.bulk(clients(world, 15, homes))
+        assert stages(fleet) == {Stage.DONE: 15}
+        assert {name: entry.case.account for name, entry in entries(fleet).items()} == {
+            f"client-{number}.example": homes[number % 3] for number in range(15)
+        }
+        assert {home: world.server.count(home) for home in homes} == dict.fromkeys(homes, 1 + 2 * 5)
+
+
+async def test_an_account_that_fails_keeps_nobody_from_the_zones_of_another(tmp_path: Path) -> None:
+    with World(tmp_path, accounts={"second": "cloudflare"}) as world:
+        broken: Any = world.hosts["second"]
+        broken.tokens.clear()
+        fleet = world.fleet()
+        await fleet.bulk(clients(world, 8, ("cloudflare", "second")))
+        assert stages(fleet) == {Stage.DONE: 4, Stage.STOPPED: 4}
+        assert world.server.count("second") == 1
+
+
+async def test_a_zone_in_two_accounts_is_explained_and_the_column_account_decides(tmp_path: Path) -> None:
+    with World(tmp_path, accounts={"second": "cloudflare"}) as world:
+        world.add("twice.example", "cloudflare")
+        world.hosts["second"].add_zone("twice.example")
+        fleet = world.fleet()
+        await fleet.bulk("domain\ntwice.example")
+        assert codes(fleet) == {"twice.example": "zone-not-held"}
+        stop = entries(fleet)["twice.example"].case.stop
+        assert stop is not None
+        assert "cloudflare" in stop.happened and "second" in stop.happened
+        await world.fleet().bulk("domain,account\ntwice.example,cloudflare")
+        assert stages(fleet) == {Stage.DONE: 1}
+
+
+async def test_a_zone_that_no_listing_shows_is_asked_for(world: World) -> None:
+    world.add("shared.example", "namecheap", others("shared.example"), IsOwner=False)
+    world.add("owned.example", "namecheap", others("owned.example"))
+    fleet = world.fleet()
+    await fleet.bulk("domain\nshared.example\nowned.example")
+    assert stages(fleet) == {Stage.DONE: 2}
+    commands = Counter(call.request.form()["Command"].rpartition(".")[2] for call in world.server.calls if call.service == "namecheap")
+    assert (commands["getList"], commands["getInfo"]) == (1, 1)
+
+
+async def test_a_listing_that_fails_costs_look_ups_and_no_domain(world: World) -> None:
+    world.server.faults.add(Fault("status", service="cloudflare", call=1, status=503))
+    fleet = world.fleet()
+    await fleet.bulk(clients(world, 4, ("cloudflare",)))
+    assert stages(fleet) == {Stage.DONE: 4}
+    assert world.server.count("cloudflare") == 1 + 3 * 4
+
+
+async def test_one_key_asks_for_several_sites_of_its_account(world: World) -> None:
+    second = world.wix.add_site("second", beside=world.wix.site)
+    world.wix.add_domain("b.example", second)
+    world.add_zone("b.example", "cloudflare", others("b.example"))
+    world.add("a.example", "cloudflare", others("a.example"))
+    fleet = world.fleet()
+    await fleet.bulk(f"domain,site_id\na.example,\nb.example,{second.id}")
+    assert {name: entry.site for name, entry in entries(fleet).items()} == {"a.example": world.wix.site.id, "b.example": second.id}
+    assert stages(fleet) == {Stage.DONE: 2}
+
+
+# -- interruptions -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_that_is_cancelled_anywhere_is_gone_on_with_and_nothing_is_written_twice(world: World) -> None:
+    sheet = clients(world, 18)
+    calls = 0
+    while calls < 100:
+        fleet = world.fleet()
+        driving = asyncio.create_task(fleet.bulk(sheet))
+        while not driving.done() and len(world.server.calls) < calls + 25:  # noqa: ASYNC110 - another thread counts them
+            await asyncio.sleep(0.005)
+        calls = len(world.server.calls)
+        driving.cancel()
+        if (await asyncio.gather(driving, return_exceptions=True))[0] is not None and not driving.cancelled():
+            break
+    await world.fleet().bulk(sheet)
+    assert stages(fleet) == {Stage.DONE: 18}
+    for number in range(18):
+        assert holds(world, HOSTS[number % 3], f"client-{number}.example")
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+async def test_one_process_drives_a_run_and_others_are_told(world: World) -> None:
+    sheet = clients(world, 2)
+    fleet = world.fleet()
+    fleet.take_in(sheet)
+    journal = fleet.journal()
+    with journal.lock(f"run-{Runs(journal).get('clients').id}", "x"), pytest.raises(Busy, match="clients"):
+        await world.fleet().drive()
+    journal.close()
+    await world.fleet().drive()
+    assert stages(fleet) == {Stage.DONE: 2}
+
+
+async def test_a_domain_that_another_process_works_on_is_left_to_it_and_looked_at_again(world: World) -> None:
+    fleet = world.fleet()
+    fleet.take_in(clients(world, 3))
+    journal = fleet.journal()
+    lock = journal.lock(f"case-{world.wix.site.id}-client-1.example", "client-1.example")
+    lock.__enter__()
+
+    async def let_go(seconds: float) -> None:
+        if stages(fleet)[Stage.DONE] == 2:
+            lock.__exit__(None, None, None)
+        world.clock.at += seconds
+        await asyncio.sleep(0)
+
+    world.clock.sleep = let_go  # type: ignore[method-assign]  # what happens while time passes is this test's own
+    await world.fleet().drive()
+    journal.close()
+    assert stages(fleet) == {Stage.DONE: 3}
+
+
+async def test_a_cancelled_run_begins_nothing_more_until_it_is_run_again(world: World) -> None:
+    sheet = clients(world, 3)
+    fleet = world.fleet()
+    fleet.take_in(sheet)
+    journal = fleet.journal()
+    Runs(journal).cancel(Runs(journal).get("clients"), cancelled=True)
+    journal.close()
+    await world.fleet().drive()
+    assert stages(fleet) == {Stage.ASKING: 3}
+    assert not world.server.calls
+    await world.fleet().bulk(sheet)
+    assert stages(fleet) == {Stage.DONE: 3}
+
+
+async def test_a_machine_that_slept_for_a_day_goes_on(tmp_path: Path) -> None:
+    with World(tmp_path, delay=40.0) as world:
+        sheet = clients(world, 3)
+        fleet = world.fleet()
+        await fleet.bulk(sheet, wait=False)
+        world.clock.at += 86400
+        await world.fleet().bulk(sheet, wait=False)
+        assert stages(fleet) == {Stage.DONE: 3}
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_longer(world: World) -> None:
+    fleet = world.fleet()
+    sheet = clients(world, 3, ("godaddy",))
+    world.server.faults.add(Fault("status", service="godaddy", call=2, times=50, status=503))
+    await fleet.bulk(sheet, wait=False)
+    assert stages(fleet) == {Stage.PLANNING: 3}
+    world.server.faults.clear()
+    world.clock.at -= 7 * 86400
+    await world.fleet().drive(wait=False)
+    assert stages(fleet)[Stage.PLANNING] == 0
+
+
+class _OnFullDisk(Fleet):
+    """SQLite's own limit of pages stands in for the disk: the same error, by the same road."""
+
+    def journal(self) -> Journal:
+        journal = super().journal()
+        with journal.database.reading() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+
+        @sa.event.listens_for(journal.database.engine, "connect")
+        def _limit(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute(f"PRAGMA max_page_count={pages}")
+
+        journal.database.engine.dispose()
+        return journal
+
+
+async def test_a_full_disk_ends_the_run_with_what_to_do(world: World) -> None:
+    fleet = world.fleet()
+    fleet.take_in(clients(world, 12))
+    with pytest.raises(JournalError, match="full") as caught:
+        await _OnFullDisk(world.reach, world.clock, "", {}, plugins=world.plugins).drive()
+    assert "Make room" in caught.value.next_step
+    await world.fleet().drive()
+    assert stages(fleet) == {Stage.DONE: 12}
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+# -- taking in ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_file_with_new_lines_adds_only_those(world: World) -> None:
+    sheet = clients(world, 3)
+    await world.fleet().bulk(sheet)
+    longer = f"{sheet}\n{clients(world, 2, prefix='new').partition(chr(10))[2]}"
+    world.server.reset_counts()
+    fleet = world.fleet()
+    taken = await fleet.bulk(longer)
+    assert (taken.new, taken.changed, taken.gone) == (2, 0, 0)
+    assert stages(fleet) == {Stage.DONE: 5}
+    assert world.server.count("wix") == 2 * 3
+    shorter = await world.fleet().bulk(sheet)
+    assert (shorter.new, shorter.gone) == (0, 2)
+
+
+async def test_another_order_for_a_domain_takes_it_up_again(world: World) -> None:
+    world.add("a.example", "cloudflare", (record("_dmarc", "TXT", '"v=DMARC1; p=reject"', "a.example"),))
+    world.wix.requires_dmarc = True
+    fleet = world.fleet()
+    await fleet.bulk("domain\na.example", wait=False)
+    assert stages(fleet) == {Stage.PROVING: 1}
+    taken = await world.fleet().bulk("domain,dmarc\na.example,replace", wait=False)
+    assert (taken.new, taken.changed) == (0, 1)
+    assert stages(fleet) == {Stage.DONE: 1}
+
+
+async def test_the_terms_of_a_run_hold_for_each_of_its_domains(world: World) -> None:
+    theirs = [f"t{number}.example" for number in range(3)]
+    for name in theirs:
+        world.add(name, "cloudflare", (*others(name), record("s1._domainkey", "CNAME", "s1.theirs.example.", name)))
+    sheet = "\n".join(["domain", *theirs])
+    fleet = world.fleet()
+    await fleet.bulk(sheet)
+    assert set(codes(fleet).values()) == {"refused"}
+    journal = fleet.journal()
+    runs = Runs(journal)
+    runs.reopen(runs.case_ids(runs.get("clients")), {Stage.STOPPED}, world.clock.now())
+    journal.close()
+    await world.fleet().bulk(sheet, terms=Terms(replace=("s1._domainkey",)))
+    assert stages(fleet) == {Stage.DONE: 3}
+
+
+async def test_two_runs_that_name_a_domain_share_its_case_and_say_so(world: World) -> None:
+    sheet = clients(world, 3)
+    fleet = world.fleet()
+    await fleet.bulk(sheet, name="first")
+    world.server.reset_counts()
+    taken = await world.fleet().bulk(sheet, name="second")
+    assert dict(taken.shared) == {"first": 3}
+    assert len(entries(fleet)) == 3
+    assert not world.server.calls
+
+
+async def test_what_a_single_command_had_stopped_is_begun_anew_by_a_run(world: World) -> None:
+    world.add("a.example", "cloudflare")
+    held = world.wix.domains.popitem()
+    single = world.run("a.example", site=world.wix.site.id)
+    assert (await single.authenticate()).case.stage is Stage.STOPPED
+    world.wix.domains[held[0]] = held[1]
+    fleet = world.fleet()
+    await fleet.bulk("domain\na.example")
+    assert stages(fleet) == {Stage.DONE: 1}
+    assert len(happened(fleet, Stopped)) == 1
+    assert len(happened(fleet, WixAuthenticated)) == 1
+
+
+def test_a_run_is_of_one_file(world: World) -> None:
+    fleet = world.fleet()
+    fleet.take_in("domain\na.example")
+    journal = fleet.journal()
+    sheet = read_sheet(b"domain\nb.example")
+    with pytest.raises(ConfigError, match=r"was begun from clients\.csv"):
+        Runs(journal).take_in("clients", "other/clients.csv", sheet, ["s"], Terms(), 1.0)
+    with pytest.raises(ConfigError, match="no bulk run 'nothing'"):
+        Runs(journal).get("nothing")
+    journal.close()
+
+
+def test_columns_that_come_and_go_lose_no_cell(world: World) -> None:
+    fleet = world.fleet()
+    fleet.take_in("domain,old,kept\na.example,1,x\nb.example,2,y")
+    run = fleet.take_in("domain,kept,new\nb.example,z,3\nc.example,w,4").run
+    assert run.columns == ("domain", "kept", "new", "old")
+    journal = fleet.journal()
+    cells = {filed.cells["domain"]: dict(filed.cells) for filed in Runs(journal).filed(run)}
+    journal.close()
+    assert cells == {
+        "a.example": {"domain": "a.example", "old": "1", "kept": "x"},
+        "b.example": {"domain": "b.example", "kept": "z", "new": "3"},
+        "c.example": {"domain": "c.example", "kept": "w", "new": "4"},
+    }
