@@ -111,6 +111,7 @@ CONTRACT: Mapping[str, str] = {
     "An open account": "Provider BlockingProvider Credentials Wire Receipt",
     "What is in a zone": "Zone Snapshot WHOLE Record Fragile",
     "What is to be written": "Edit Change",
+    "A host that takes one record with each call": "OneByOne write_one_by_one",
     "Names and text": "Name absolute relative_text text txt_rdata txt_text",
     "Errors": "ErrorRule",
 }
@@ -153,7 +154,7 @@ def exported(name: str) -> str:
     if name == "Name":
         return "### `Name`\n\n`dns.name.Name` of dnspython, always absolute here. Compared by label, without regard to case.\n"
     node = next(node for node in ast.parse(inspect.getsource(home)).body if name in defined(node))
-    if isinstance(node, ast.FunctionDef):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return f"### `{name}`\n\n```text\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
     if not isinstance(node, ast.ClassDef):
         after = ast.parse(inspect.getsource(home)).body
@@ -174,7 +175,7 @@ def exported(name: str) -> str:
 
 def defined(node: ast.stmt) -> set[str]:
     """The names that a statement of a module defines."""
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return {node.name}
     if isinstance(node, ast.TypeAlias):
         return {ast.unparse(node.name)}
