@@ -155,8 +155,8 @@ def loads(prospects: Iterable[Prospect], plugins: Plugins) -> tuple[Load, ...]:
 
 
 def calls_for(plugin: ProviderPlugin) -> int:
-    """How many calls of a host's API one domain takes, whose zone was listed."""
-    return _HOST_CALLS[plugin.granularity]
+    """How many calls of a host's API one domain takes, whose zone was listed; the most, where the host has several ways."""
+    return max(_HOST_CALLS[way.granularity] for way in plugin.ways)
 
 
 def _host_load(plugin: ProviderPlugin, account: str, domains: int) -> Load:
