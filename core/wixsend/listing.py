@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wixsend import report
-from wixsend.errors import ProviderError, ZoneNotHeld
+from wixsend.errors import ConfigError, ProviderError, ZoneNotHeld
 from wixsend.layout import Styled
 from wixsend.names import Name, absolute, text
 from wixsend.terminal import Terminal
@@ -90,10 +90,16 @@ async def providers_test(session: "Session", terminal: Terminal, name: str, doma
     rows: list[dict[str, object]] = []
     worst = 0
     for account in session.accounts(name):
-        adapter = await session.adapter(account)
+        row: dict[str, object] = {"account": account.name, "api": "", "zone": "", "works": False}
+        try:
+            adapter = await session.adapter(account)
+        except ConfigError as wrong:
+            worst = worst or wrong.exit_code
+            rows.append(row | {"says": wrong.happened, "next": wrong.next_step})
+            continue
         for written in domains or ("",):
             apex = terminal.domain(written).name if written else absolute(_PROBE)
-            row = {"account": account.name, "api": adapter.plugin.api, "zone": text(apex) if written else "", "works": True}
+            row |= {"api": adapter.plugin.api, "zone": text(apex) if written else "", "works": True}
             try:
                 says, code = await (_reach(adapter, apex) if written else _taken(adapter))
                 rows.append(row | {"says": says, "next": ""})

@@ -420,12 +420,14 @@ def _facts(facts: Sequence[tuple[str, str]]) -> list[Styled]:
 def _way_lines(plugin: "ProviderPlugin") -> list[Block]:
     """What follows from the credentials of one way into a host."""
     quota = "; ".join(f"{rate.calls} calls in {span(rate.seconds)}" for rate in plugin.quota) or "none known"
+    quota += f"; {plugin.reserve:.0%} is left to others" if plugin.reserve else ""
     limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
     limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
     facts = (
         ("one call replaces", {"record": "a record", "rrset": "an RRset", "zone": "the whole zone"}[plugin.granularity.value]),
         ("least permission", plugin.permissions),
         ("quota", quota),
+        ("quota counts", plugin.counts_by),
         ("limits", ", ".join(limits)),
         ("tried against", plugin.proven),
     )
@@ -465,6 +467,8 @@ def _way_json(plugin: "ProviderPlugin") -> dict[str, Any]:
         "granularity": plugin.granularity.value,
         "permissions": plugin.permissions,
         "quota": [{"calls": rate.calls, "seconds": rate.seconds} for rate in plugin.quota],
+        "reserve": plugin.reserve,
+        "counts_by": plugin.counts_by,
         "limits": {"min_ttl": plugin.limits.min_ttl, "max_ttl": plugin.limits.max_ttl, "max_records": plugin.limits.max_records},
         "proven": plugin.proven,
         "credentials": [

@@ -202,6 +202,8 @@ def hosts() -> str:
                 continue
             for way in plugin.ways:
                 quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in way.quota) or "not known"
+                quota += f"; {way.reserve:.0%} left to others" if way.reserve else ""
+                quota += f"; counted by {way.counts_by}" if way.counts_by else ""
                 limit = str(way.limits.max_records or "no limit known")
                 needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in way.credentials)
                 least = f"{way.limits.min_ttl} s"
@@ -213,7 +215,7 @@ def hosts() -> str:
         "one call replaces",
         "records at most",
         "least TTL",
-        "quota kept",
+        "quota",
         "credentials",
         "least permission",
         "proven against",
