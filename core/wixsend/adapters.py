@@ -63,11 +63,12 @@ class Adapter:
 
     @classmethod
     def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: "HttpWire", label: str = "") -> Self:
-        """Open the account through the plugin, which imports the vendor's SDK: this may block for a second."""
+        """Open the account the way that its credentials are for, which imports the vendor's SDK: this may block for a second."""
         redactor = Redactor()
-        for each in plugin.credentials:
+        for each in plugin.fields:
             if each.secret and each.name in credentials:
                 redactor.learn(each.name, credentials[each.name])
+        plugin = plugin.way(credentials)
         try:
             return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota)
         except WixsendError as wrong:

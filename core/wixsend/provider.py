@@ -199,6 +199,9 @@ class ProviderPlugin:
     from 0 to below 1, that is left to a person in the vendor's dashboard; `counts_by` what is counted together where that is more than the
     credential. `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs
     by name (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+
+    Where a vendor has several APIs, `api` names this one, and `also` are the others: each is a whole plugin of the same name, with what
+    follows from its credentials (granularity, limits, permissions). An account is opened by the first for which it has the credentials.
     """
 
     name: str
@@ -216,6 +219,28 @@ class ProviderPlugin:
     permissions: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     proven: str = ""
+    api: str = ""
+    also: "tuple[ProviderPlugin, ...]" = ()
+
+    @property
+    def ways(self) -> "tuple[ProviderPlugin, ...]":
+        """This and `also`: every way into the host, the preferred one first."""
+        return (self, *self.also)
+
+    @property
+    def fields(self) -> tuple[CredentialField, ...]:
+        """The credentials of every way, one of each name."""
+        return tuple({each.name: each for way in self.ways for each in way.credentials}.values())
+
+    def way(self, credentials: Credentials) -> "ProviderPlugin":
+        """The way that an account with these credentials goes: the first that is complete, else that has been begun, else this one."""
+        return next((way for way in self.ways if not way.lacks(credentials)), None) or next(
+            (way for way in self.ways if any(each.required and credentials.get(each.name) for each in way.credentials)), self
+        )
+
+    def lacks(self, credentials: Credentials) -> list[CredentialField]:
+        """What is required this way, and missing or empty."""
+        return [each for each in self.credentials if each.required and not credentials.get(each.name)]
 
 
 _NEXT_STEPS: Mapping[type[ProviderError], str] = {

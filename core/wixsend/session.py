@@ -240,7 +240,7 @@ class Session:
     def _wire(self, account: Account) -> Any:
         from wixsend.wire import HttpWire
 
-        plugin = self.plugins.get(account.plugin_name)
+        plugin = self.plugins.get(account.plugin_name).way(account.credentials)
         if account.base_url != plugin.base_url:
             self.notify(f"{plugin.label} (account {account.name}) is spoken to at {account.base_url}")
         self._say_what_may_be_shared(plugin, account.name)
