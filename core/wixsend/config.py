@@ -54,6 +54,7 @@ __all__ = [
     "Setting",
     "SettingPath",
     "Settings",
+    "Share",
     "State",
     "Text",
     "Wix",
@@ -79,6 +80,16 @@ def _seconds(value: object) -> object:
         return float(found[1]) * _UNITS[found[2] or "s"]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("is no time")
+    return value
+
+
+def _share(value: object) -> object:
+    """`0.25` or `"25%"`."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", value)
+        if not found:
+            raise ValueError('is no share: write 0.25 or "25%"')
+        return float(found[1]) / (100 if found[2] else 1)
     return value
 
 
@@ -114,6 +125,7 @@ def _base_url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> ob
 
 
 type Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+type Share = Annotated[float, BeforeValidator(_share), Field(ge=0, lt=1)]
 type Rate = Annotated[float, Field(gt=0)]
 type BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 type HostUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value, ("http", "https", "dns")))]
@@ -173,6 +185,12 @@ class Account(_Shy):
     plain_http: bool | None = Field(
         default=None,
         description="speak http without TLS to a base_url that is a private address: whoever is on that network can read the credentials",
+    )
+    quota: Text | None = Field(
+        default=None, description="a name of your choice, the same for all accounts whose calls the vendor counts together"
+    )
+    reserve: Share | None = Field(
+        default=None, description="the share of the vendor's limit that is left to others, such as \"25%\"; the plugin's, mostly none"
     )
 
 

@@ -81,6 +81,8 @@ class FakeHost(ABC):
 
     speaks: ClassVar[Literal["http", "dns"]] = "http"
     """How it is spoken to: by HTTP, or by DNS messages over TCP."""
+    also: "ClassVar[tuple[type[FakeHost], ...]]" = ()
+    """The same host, opened by the credentials of the plugin's other ways (`ProviderPlugin.also`), which differ in `credentials` alone."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic, rate_limits: bool = False) -> None:
         self.now = now
