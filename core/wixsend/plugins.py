@@ -167,6 +167,8 @@ def _fault(plugin: Any, name: str) -> str:
     strange = [told for way in plugin.ways for told in _texts(way) if not (isinstance(told, str) and told.isprintable())]
     if strange:
         return f"what it says of itself is no printable line of text: {visible(repr(strange[0]))[:LONGEST]}"
+    if bool(plugin.base_url) == bool(plugin.own_url):
+        return "it says neither where the vendor's API is (base_url) nor how one's own is written (own_url), or both"
     try:
         for suffix in plugin.name_servers:
             absolute(suffix)
@@ -177,7 +179,8 @@ def _fault(plugin: Any, name: str) -> str:
 
 def _texts(plugin: ProviderPlugin) -> Iterator[object]:
     """Everything of a plugin that is shown to a person."""
-    yield from (plugin.name, plugin.label, plugin.base_url, plugin.permissions, plugin.proven, plugin.api, *plugin.name_servers)
+    yield from (plugin.name, plugin.label, plugin.base_url, plugin.own_url, plugin.permissions, plugin.proven, plugin.api)
+    yield from plugin.name_servers
     yield from (*plugin.environments, *plugin.environments.values())
     for each in plugin.credentials:
         yield from (each.name, each.env, each.help, each.where)

@@ -205,7 +205,9 @@ def hosts() -> str:
                 quota += f"; {way.reserve:.0%} left to others" if way.reserve else ""
                 quota += f"; counted by {way.counts_by}" if way.counts_by else ""
                 limit = str(way.limits.max_records or "no limit known")
-                needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in way.credentials)
+                variables = [(each.env, each.required) for each in way.credentials]
+                variables[:0] = [(credentials.base_url_variable(way.name), True)] if way.own_url else []
+                needed = ", ".join(f"`{env}`" + ("" if required else " (optional)") for env, required in variables)
                 least = f"{way.limits.min_ttl} s"
                 label = f"{way.label}, {way.api}" if way.api else way.label
                 yield label, way.granularity.value, limit, least, quota, needed, way.permissions, way.proven

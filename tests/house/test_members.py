@@ -20,7 +20,8 @@ by_name = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda path: path.n
 
 
 def test_there_are_providers() -> None:
-    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "digitalocean", "godaddy", "namecheap", "route53"}
+    hosts = {"cloudflare", "digitalocean", "godaddy", "namecheap", "powerdns", "rfc2136", "route53"}
+    assert {provider.name for provider in PROVIDERS} >= hosts
 
 
 @by_name
