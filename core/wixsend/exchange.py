@@ -112,7 +112,8 @@ class Reply:
         for record in (*self.answer, *self.authority):
             fields = record.rdata.split()
             if record.rtype == "SOA" and len(fields) == 7:
-                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]))
+                mname, rname = map(dns.name.from_text, fields[:2])
+                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]), mname, rname)
         return None
 
 
@@ -239,7 +240,7 @@ class Exchange:
         for tried in range(1, self.settings.tries + 1):
             way = self._either if 1 < tried == self.settings.tries else self._udp
             self.queries[address] += 1
-            got = await (way(self._place(address), asked, rd, edns) if not secret else self._secretly(address, asked, rd, edns))
+            got = await (way(self.place(address), asked, rd, edns) if not secret else self._secretly(address, asked, rd, edns))
             if isinstance(got, bytes) or got is Outcome.UNREACHABLE:
                 break
         return got
@@ -285,10 +286,10 @@ class Exchange:
             return _outcome(failed)
         return response if responds(response, 0, asked) else Outcome.NONSENSE
 
-    def _place(self, address: str) -> Place:
-        """Where an address is really to be asked."""
-        host, colon, port = self.settings.endpoints.get(address, "").rpartition(":")
-        return (host.strip("[]"), int(port)) if colon else (address, self.settings.port)
+    def place(self, address: str, port: int | None = None) -> Place:
+        """Where an address is really to be asked; at this port, where it is not for DNS."""
+        host, colon, there = self.settings.endpoints.get(address, "").rpartition(":")
+        return (host.strip("[]"), int(there)) if colon else (address, self.settings.port if port is None else port)
 
     def may_ask(self, address: str) -> bool:
         """False for an address that a stranger's zone must not make us ask: loopback, private, multicast."""
