@@ -274,11 +274,11 @@ def check(run: _Run, /, domain: str, rtype: str | None, target: str | None, watc
 @_json_option
 @_pass_run
 def handoff(run: _Run, /, domain: str, folder: str, watch: bool, dmarc: str | None) -> int:
-    """Make a page (DOMAIN.html) and a mail text (DOMAIN.txt) for whoever keeps DOMAIN's zone, where wixsend has no API or no access.
+    """Make a page (DOMAIN.html) and a mail text (DOMAIN.txt) for whoever keeps DOMAIN's zone, where there is no API or no access.
 
     Both show each record as that DNS host's panel wants it, what stands in its way, and the usual mistakes. No credentials of the host
-    are needed, and nothing is written there. The journal knows from then on that a person adds the records: wixsend looks for them, and
-    lets Wix authenticate once they are all there, with --watch or whenever `wixsend authenticate DOMAIN` is run.
+    are needed, and nothing is written there. The journal knows from then on that a person adds the records: they are looked for, and Wix
+    authenticates once they are all there, with --watch or whenever `wixsend authenticate DOMAIN` is run.
 
     \b
     Example:
