@@ -121,7 +121,7 @@ class Browser:
     async def screenshot(self, path: Path) -> None:
         """The whole page as a PNG."""
         taken = await self.send("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(taken["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(taken["data"]))
 
     async def _listen(self) -> None:
         async for message in self._socket:

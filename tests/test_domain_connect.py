@@ -220,7 +220,7 @@ async def test_a_person_is_sent_to_plain_https_pages_only(reach: DnsSettings, se
 
 
 async def test_what_the_host_calls_itself_is_one_short_printable_line(reach: DnsSettings, settings: Settings) -> None:
-    settings.says({**SETTINGS, "providerDisplayName": "Host\n\x1b[31m‮" + "x" * 500})
+    settings.says({**SETTINGS, "providerDisplayName": "Host\n\x1b[31m\u202e" + "x" * 500})
     found = await offer(reach)
     assert found is not None and found.name.startswith("Host\\x0a\\x1b[31m\\u202e")
     assert found.name.isprintable() and len(found.name) == 80

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from html.parser import HTMLParser
