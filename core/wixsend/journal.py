@@ -264,8 +264,7 @@ class Journal:
 
         Raises `Busy` at once when another process holds it; `whose` says to a person what it is.
         """
-        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
-        path = self._folder / f"{name}.lock"
+        path = self._lock_file(what)
         held = FileLock(path, timeout=0, mode=0o600)
         with self.database.speaking():
             try:
@@ -280,7 +279,21 @@ class Journal:
                 path.unlink()
             held.release()
 
+    def is_locked(self, what: str) -> bool:
+        """True when a process holds this name now."""
+        if not self._lock_file(what).exists():
+            return False
+        try:
+            with self.lock(what, what):
+                return False
+        except Busy:
+            return True
+
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _lock_file(self, what: str) -> Path:
+        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
+        return self._folder / f"{name}.lock"
 
     def _folded(self, connection: sa.Connection, rows: Sequence[Any]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         histories = self._histories(connection, [row.id for row in rows])
@@ -363,7 +376,9 @@ def _snapshot_to_json(snapshot: Snapshot) -> str:
             "baggage": dict(snapshot.baggage),
             "total": snapshot.total,
             "records": [
-                {"owner": r.owner.to_text(), "type": r.rtype, "rdata": r.rdata, "ttl": r.ttl, "masked": r.masked} for r in snapshot.records
+                {"owner": r.owner.to_text(), "type": r.rtype, "rdata": r.rdata, "ttl": r.ttl, "masked": r.masked}
+                | ({} if r.notes is None else {"notes": dict(r.notes)})
+                for r in snapshot.records
             ],
         }
     )
@@ -382,7 +397,7 @@ def _snapshot_from_json(payload: str) -> Snapshot:
             zone["account"],
             tuple(kept_name(name) for name in zone["name_servers"]),
         ),
-        records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
+        records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"], r.get("notes")) for r in kept["records"]),
         covers=WHOLE if kept["covers"] == "whole" else frozenset(kept_name(name) for name in kept["covers"]),
         baggage=baggage,
         total=total,

@@ -31,6 +31,7 @@ __all__ = [
     "BelievesAny404",
     "BelievesAnyAnswer",
     "BelievesInEmptyZones",
+    "BelievesRemovals",
     "Broken",
     "BypassesTheWire",
     "CallsTheUnknownRejected",
@@ -44,6 +45,7 @@ __all__ = [
     "ForgetsSettings",
     "ForgetsTheRest",
     "ForgetsToWait",
+    "GivesUpOnListings",
     "GivesUpOnPages",
     "HidesMasks",
     "HidesThatItWritesZones",
@@ -55,6 +57,7 @@ __all__ = [
     "LeaksInRepr",
     "LeaksInUrls",
     "LeavesOutTypes",
+    "ListsOnePage",
     "LosesFinalDots",
     "LowersText",
     "MakesRowsAnew",
@@ -204,6 +207,23 @@ class GivesUpOnPages(ExampleProvider):
             while len(pages) < pages[0]["pages"]:
                 pages.append(await self._ask("GET", path, params=[*asked, ("page", str(len(pages) + 1))]))
         return pages
+
+
+@_broken("lists the first page of its zones", "test_every_zone_is_listed_as_it_is_described")
+class ListsOnePage(ExampleProvider):
+    async def zones(self) -> list[Zone]:
+        return [to_zone(row) for row in (await self._ask("GET", "/v1/zones", params=[]))["zones"]]
+
+
+@_broken("lists the zones that it got when a page does not come", "test_a_page_that_fails_fails_the_listing")
+class GivesUpOnListings(ExampleProvider):
+    async def zones(self) -> list[Zone]:
+        zones: list[Zone] = []
+        with suppress(ValueError):
+            while not zones or len(zones) % 100 == 0:
+                page = await self._ask("GET", "/v1/zones", params=[("page", str(len(zones) // 100 + 1))])
+                zones += map(to_zone, page["zones"])
+        return zones
 
 
 @_broken("takes an answer without records for a zone without records", "test_an_odd_answer_is_no_empty_zone")

@@ -175,8 +175,9 @@ class World:
         return Run(self.reach, self.clock, domain, order, plugins=self.plugins)
 
     def fleet(self, **manners: Any) -> "Fleet":
-        """A process of wixsend for many domains."""
-        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **manners)
+        """A process of wixsend for many domains. Its time-outs are longer than a busy machine is busy."""
+        patient: dict[str, Any] = {"settings": {"timeout": 5.0}, "timeout": 10.0}
+        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **(patient | manners))
 
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
