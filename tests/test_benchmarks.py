@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from _table import ROOT, Figure, Report, arguments, finish, written
 from _plugins import code_lines, home, size
+from _table import ROOT, Figure, Report, arguments, finish, written
 from wixsend.plugins import Plugins
 
 KEPT = Report("calls", [{"tool": "ours", "calls": Figure(3, at_most=3)}, {"tool": "theirs", "calls": 5}])

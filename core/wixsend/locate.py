@@ -153,5 +153,8 @@ class Locator:
             )
         if len(found) > 1:
             named = ", ".join(f"{one.account.name} ({one.zone.account or one.zone.ref})" for one in found if one.account and one.zone)
-            raise ZoneNotHeld(f"the zone {text(apex)} is in more than one account: {named}", "Name the one that serves it: --account NAME")
+            raise ZoneNotHeld(
+                f"the zone {text(apex)} is held more than once, and no name servers tell which one the world sees: {named}",
+                "Name the account that serves it: --account NAME. Of two zones in one account remove the one that nobody is sent to.",
+            )
         return found[0]

@@ -6,6 +6,7 @@ another plugin, or a command that does not need it, from working (pluggy's own l
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pluggy
 
 from wixsend import hookspecs
 from wixsend.errors import PluginBroken, PluginMissing
-from wixsend.names import Name, absolute, matches_suffix
+from wixsend.names import Name, absolute
 from wixsend.provider import ProviderPlugin
 from wixsend.redact import LONGEST, visible
 
@@ -78,7 +79,7 @@ class Plugins:
         return tuple(
             row.name
             for row in self.all()
-            if row.plugin is not None and matches_suffix(ns, tuple(absolute(suffix) for suffix in row.plugin.name_servers))
+            if row.plugin is not None and any(_serves(ns, absolute(suffix)) for suffix in row.plugin.name_servers)
         )
 
     def sandbox_host(self, name: str) -> "type[FakeHost] | None":
@@ -143,6 +144,14 @@ class Plugins:
     def _forget(self, name: str) -> None:
         if self._manager.get_plugin(name) is not None:
             self._manager.unregister(name=name)
+
+
+def _serves(ns: Name, suffix: Name) -> bool:
+    """True when the host name is the suffix or below it, label by label; `?` and `*` stand for characters inside of one label."""
+    patterns = suffix.labels
+    labels = ns.labels[-len(patterns) :]
+    pairs = zip(labels, patterns, strict=False)
+    return len(labels) == len(patterns) and all(fnmatchcase(label.lower(), pattern.lower()) for label, pattern in pairs)
 
 
 def _fault(plugin: Any, name: str) -> str:

@@ -193,10 +193,10 @@ class BlockingProvider(Protocol):
 class ProviderPlugin:
     """What a plugin is: data that can be listed without importing the vendor's SDK, and `opens`, which imports it.
 
-    `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared on label
-    boundaries; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the host's own API.
-    `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs by name
-    (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+    `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared label by label, where `?`
+    is any one character and `*` any; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the
+    host's own API. `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs
+    by name (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
     """
 
     name: str

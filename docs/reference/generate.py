@@ -222,22 +222,23 @@ def hosts() -> str:
     )
 
 
-HOSTS = (
-    "Generated from the installed plugins, and from the table of hosts. How much code each plugin is, what it passes and survives, and how many "
-    "calls a domain costs there: [every host](../explanation/speed.md#every-host)."
-)
-APIS = (
-    "## The APIs\n\nOne call replaces *a record*: nothing else can be harmed; *an RRset*: what stands at that name, of that type; *the whole zone*: "
-    "[read this](../how-to/whole-zone-hosts.md). *Settles* is how long an edit may take to show in the host's own API. A host with a *sandbox* "
-    "is one of `wixsend demo` and `wixsend sandbox`."
-)
+HOSTS = """Generated from the installed plugins, and from the table of hosts. How much code each plugin is, what it passes and survives,
+and how many calls a domain costs there: [every host](../explanation/speed.md#every-host)."""
+
+APIS = """## The APIs
+
+One call replaces *a record*: nothing else can be harmed; *an RRset*: what stands at that name, of that type; *the whole zone*:
+[read this](../how-to/whole-zone-hosts.md). *Settles* is how long an edit may take to show in the host's own API. A host with a *sandbox*
+is one of `wixsend demo` and `wixsend sandbox`."""
+
 API = ("host", "API", "other environments", "settles", "name servers", "sandbox")
-KNOWN = (
-    "## Hosts by their name servers\n\nWhat `wixsend providers detect` and `wixsend handoff` know, plugin or not, and where it was read. A suffix is a "
-    "hint: with a plugin, the account decides. An empty cell is not known to us. Sources: *ms365:X* is create-dns-records-X.md of Microsoft 365's "
-    "documentation (MicrosoftDocs/microsoft-365-docs, admin/dns); *facts* are [these](../facts/providers.md); *lexicon* is what dns-lexicon's provider of "
-    "that name goes by; *seen* are name servers of customers in public repositories, and nothing else."
-)
+KNOWN = """## Hosts by their name servers
+
+What `wixsend providers detect` and `wixsend handoff` know, plugin or not, and where it was read. A suffix is a hint: with a plugin, the
+account decides. An empty cell is not known to us. Sources: *ms365:X* is create-dns-records-X.md of Microsoft 365's documentation
+(MicrosoftDocs/microsoft-365-docs, admin/dns); *facts* are [these](../facts/providers.md); *lexicon* is what dns-lexicon's provider of that
+name goes by; *seen* are name servers of customers in public repositories, and nothing else."""
+
 BY_SERVER = ("host", "name servers", "plugin", "name in its panel", "value in its panel", "sources")
 
 

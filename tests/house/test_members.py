@@ -20,7 +20,7 @@ by_name = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda path: path.n
 
 
 def test_there_are_providers() -> None:
-    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "digitalocean", "godaddy", "namecheap"}
+    assert {provider.name for provider in PROVIDERS} >= {"cloudflare", "digitalocean", "godaddy", "namecheap", "route53"}
 
 
 @by_name
