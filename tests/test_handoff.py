@@ -150,7 +150,15 @@ def test_what_wixsend_wrote_is_not_handed_over(wixsend: Wixsend, sandbox: Sandbo
 def test_while_wix_makes_the_records_there_is_nothing_to_hand_over(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.add_domain("client.example", ELSEWHERE, initializing_for=60)
     ended = wixsend("handoff", "client.example")
-    assert ended.code == 7 and "look again in a few minutes" in ended.err
+    assert ended.code == 7 and "has not made the records for client.example yet" in ended.err
+    assert wixsend("handoff", "client.example", "--json").json["error"]["exit_code"] == 7
+    assert not list(tmp_path.glob("client.example.*"))
+
+
+def test_what_wix_does_itself_is_handed_to_nobody(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.add_domain("client.example", WIX)
+    ended = wixsend("handoff", "client.example")
+    assert ended.code == 0 and "Wix serves the zone, and adds the records itself" in ended.out
     assert not list(tmp_path.glob("client.example.*"))
 
 

@@ -27,12 +27,9 @@ async def handoff(session: Session, terminal: Terminal, written: str, consent: C
     order = order_of(session, domain, consent, by_hand=True)
     _refuse_written(session.journal.find(order.site, domain.name), domain)
     made = await _handoff(session, order)
-    if made is None:
-        terminal.tell(f"Wix has not made the records for {domain.ascii} yet: look again in a few minutes.")
-        return WixError.exit_code
-    paths = _written(made, folder, session.now())
+    paths = _written(made, folder, session.now()) if not _is_at_wix(made) else ()
     if not terminal.json:
-        terminal.show([*_lines(made), Styled(""), *(Styled(f"wrote {path}", "good") for path in paths)])
+        terminal.show([*_lines(made), Styled(""), *([Styled(f"wrote {path}", "good") for path in paths] or [Styled(_AT_WIX)])])
     with Progress(terminal) as progress:
         entry = await Engine(order, session, session.journal, session.config.times, progress).run(_never, watch, patience=0.0)
     if terminal.json:
@@ -55,11 +52,18 @@ def _refuse_written(entry: Entry | None, domain: SendingDomain) -> None:
     )
 
 
-async def _handoff(session: Session, order: Order) -> byhand.Handoff | None:
-    """What is to be done for the domain, as DNS is now; `None` while Wix has no records."""
+_AT_WIX = "Nothing to hand over: Wix serves the zone, and adds the records itself."
+
+
+def _is_at_wix(made: byhand.Handoff) -> bool:
+    return all([host.name for host in part.served.hosts] == ["wix"] for part in made.parts)
+
+
+async def _handoff(session: Session, order: Order) -> byhand.Handoff:
+    """What is to be done for the domain, as DNS is now. Raises `WixError` while Wix has no records."""
     domain = await session.wix.query(order.domain)
     if not domain.records:
-        return None
+        raise WixError(f"Wix has not made the records for {order.domain.ascii} yet", "Run the same command again in a few minutes.")
     delegation = await session.dns.delegation(domain.name)
     kept = await Surveyor(order, session, session.journal).kept_by_hand(delegation, domain.records)
     wanted = [record for record in domain.records if record not in kept]
