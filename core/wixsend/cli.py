@@ -585,10 +585,14 @@ def detect(run: _Run, /, domain: str) -> int:
 @_json_option
 @_pass_run
 def test(run: _Run, /, name: str, domains: tuple[str, ...]) -> int:
-    """Try the credentials of the provider NAME (or of wix), and whether they reach the zones of DOMAINS. Writes nothing.
+    """Try the credentials of the provider NAME (or of wix), and whether they reach and read the zones of DOMAINS. Writes nothing.
+
+    Says what the account may do, by which of the host's APIs, and what to get where it may not. That it may write only a write can tell:
+    the least that it takes is said instead. Exit code 0 when all works, else that of what is refused first.
 
     \b
     Example:
+      wixsend providers test godaddy
       wixsend providers test cloudflare example.com
       wixsend providers test wix
     """

@@ -208,7 +208,7 @@ class Sandbox:
         for name, host in self.hosts.items():
             home = self._homes[name]
             found[base_url_variable(home)] = self.url(home)
-            fields = [each for each in self._plugins[home].credentials if each.name in host.credentials]
+            fields = [each for each in self._plugins[home].fields if each.name in host.credentials]
             found |= {each.env if name == home else _variable(name, each.name): host.credentials[each.name] for each in fields}
         return found | {
             "WIXSEND_DNS_RESOLVERS": ",".join(settings.resolvers),
