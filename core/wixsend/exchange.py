@@ -118,7 +118,8 @@ class Reply:
         for record in (*self.answer, *self.authority):
             fields = record.rdata.split()
             if record.rtype == "SOA" and len(fields) == 7:
-                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]))
+                mname, rname = map(dns.name.from_text, fields[:2])
+                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]), mname, rname)
         return None
 
 
@@ -266,7 +267,7 @@ class Exchange:
         self.queries[address] += len(questions)
         if is_encrypted(address):
             return await asyncio.gather(*(self._secretly(address, asked, how) for asked in questions))
-        answers = await self._packets.udp(self._place(address), questions, how=how, timeout=self.settings.timeout)
+        answers = await self._packets.udp(self.place(address), questions, how=how, timeout=self.settings.timeout)
         return [answer if isinstance(answer, bytes) else _outcome(answer) for answer in answers]
 
     async def _once(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
@@ -280,7 +281,7 @@ class Exchange:
 
     async def _tcp(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
         try:
-            return await self._packets.tcp(self._place(address), asked, how=how, timeout=self.settings.timeout)
+            return await self._packets.tcp(self.place(address), asked, how=how, timeout=self.settings.timeout)
         except (OSError, EOFError, ValueError) as failed:
             return _outcome(failed)
 
@@ -311,10 +312,10 @@ class Exchange:
             return _outcome(failed)
         return response if responds(response, 0, asked) else Outcome.NONSENSE
 
-    def _place(self, address: str) -> Place:
-        """Where an address is really to be asked."""
-        host, colon, port = self.settings.endpoints.get(address, "").rpartition(":")
-        return (host.strip("[]"), int(port)) if colon else (address, self.settings.port)
+    def place(self, address: str, port: int | None = None) -> Place:
+        """Where an address is really to be asked; at this port, where it is not for DNS."""
+        host, colon, there = self.settings.endpoints.get(address, "").rpartition(":")
+        return (host.strip("[]"), int(there)) if colon else (address, self.settings.port if port is None else port)
 
     def may_ask(self, address: str) -> bool:
         """False for an address that a stranger's zone must not make us ask: loopback, private, multicast."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wixsend.plugins import Plugins
     from wixsend.session import Session
 
-__all__ = ["backups", "config", "new_provider", "providers", "providers_show", "providers_test", "status"]
+__all__ = ["backups", "config", "new_provider", "providers", "providers_detect", "providers_show", "providers_test", "status"]
 
 
 def status(session: "Session", terminal: Terminal, written: str | None) -> int:
@@ -112,6 +112,19 @@ async def providers_test(session: "Session", terminal: Terminal, name: str, doma
     else:
         terminal.show(report.tested_table(rows))
     return worst
+
+
+async def providers_detect(session: "Session", terminal: Terminal, written: str) -> int:
+    """`wixsend providers detect DOMAIN`: who serves the zone."""
+    from wixsend.detect import detect
+
+    domain = terminal.domain(written)
+    found = await detect(session.dns, session.plugins, await session.dns.delegation(domain.name))
+    if terminal.json:
+        terminal.result({"domain": domain.ascii, **report.detected_json(found, session.plugins)})
+    else:
+        terminal.show(report.detected_lines(found, session.plugins, domain.ascii))
+    return 0 if found.known else ProviderError.exit_code
 
 
 async def _taken(adapter: "Adapter") -> tuple[str, int]:

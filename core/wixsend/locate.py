@@ -11,6 +11,7 @@ from typing import Protocol
 from wixsend.adapters import Adapter
 from wixsend.errors import CredentialsMissing, ZoneNotHeld
 from wixsend.holdings import Account, Holdings
+from wixsend.hosts import hosts_of
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, matches_suffix, text
 from wixsend.plugins import Plugins
@@ -93,12 +94,17 @@ class Locator:
             self._delegation = await self._outside.dns.delegation(domain)
         return self._delegation
 
-    async def locate(self, domain: Name) -> Located:
-        """The zone cut from the parents' servers, the host from its name servers, the account from asking each that could hold it."""
+    async def locate(self, domain: Name, *, by_hand: bool = False) -> Located:
+        """The zone cut from the parents' servers, the host from its name servers, the account from asking each that could hold it.
+
+        No account is asked, or needed, where a person adds the records `by_hand`.
+        """
         delegation = await self.delegation(domain)
         if not self._provider and all(matches_suffix(server.name, _WIX_NAME_SERVERS) for server in delegation.servers):
             return Located(delegation, "wix", ("Wix",), "Wix serves this zone and adds the records itself")
         provider, hosts, why = self._host_of(delegation)
+        if by_hand:
+            return Located(delegation, "", hosts, f"{why}; the records are added by hand")
         if provider:
             return await self._account_for(Located(delegation, provider, hosts, why))
         unknown = Located(delegation, "", hosts, why)
@@ -120,7 +126,9 @@ class Locator:
         hosts = (*(plugins.get(name).label for name in known), *strangers) if known else ()
         if len(hosts) > 1:
             return "", hosts, f"the zone is served by several hosts at once ({', '.join(hosts)}): add the records at each of them"
-        return "", hosts, f"no installed plugin knows its name servers ({listed}){self._broken_plugins()}"
+        labels = {" or ".join(host.label for host in hosts_of(server)) for server in servers}
+        whose = f", which are {labels.pop()}'s" if len(labels) == 1 and "" not in labels else ""
+        return "", hosts, f"no installed plugin knows its name servers ({listed}{whose}){self._broken_plugins()}"
 
     def _broken_plugins(self) -> str:
         broken = [f"{row.name}: {row.error.happened}" for row in self._outside.plugins.all() if row.error is not None]

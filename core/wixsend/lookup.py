@@ -16,6 +16,7 @@ from itertools import islice
 from wixsend.errors import DnsUnreachable, DomainNotFound, WixsendError
 from wixsend.exchange import SILENT, DnsSettings, Exchange, Reply
 from wixsend.names import Name, absolute, ancestors, is_below, text
+from wixsend.packets import Place
 from wixsend.plan import DmarcAbove
 from wixsend.proof import Prover
 from wixsend.records import Record, txt_text
@@ -126,7 +127,8 @@ class Dns:
         ancestor's policy cannot be known: not knowing is not the same as none.
         """
         above = [name for name in ancestors(domain, ROOT) if name != ROOT]
-        texts = await asyncio.gather(*(self._texts(absolute("_dmarc", name), delegation) for name in above))
+        asked = (self.followed(absolute("_dmarc", name), "TXT", by_resolver=delegation.by_resolver) for name in above)
+        texts = await asyncio.gather(*asked)
         for owner, found in zip(above, texts, strict=True):
             policy = dmarc_policy(found, public_suffix=len(owner) == 2)
             if policy in ("quarantine", "reject"):
@@ -183,20 +185,21 @@ class Dns:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _texts(self, name: Name, delegation: Delegation) -> tuple[str, ...]:
-        """The TXT rdata at a name after at most eight CNAMEs, from the zones' own servers; through resolvers when they cannot be reached.
+    # What strangers point to
 
-        Only for names that are not below the sending domain.
+    async def followed(self, name: Name, rtype: str, *, by_resolver: bool = False) -> tuple[str, ...]:
+        """The rdata of a type at a name after at most eight CNAMEs, from the zones' own servers; or, for names that are not below the
+        sending domain, through resolvers. Raises `DnsUnreachable` when nobody tells.
         """
         for _hop in range(8):
-            if delegation.by_resolver:
-                seen, _reply = await self._walker.first_resolver(name, "TXT")
+            if by_resolver:
+                seen, _reply = await self._walker.first_resolver(name, rtype)
             else:
                 walk = await self._walker.walk(name)
-                seen, _reply = (None, SILENT) if walk.silent else await self._walker.first(walk.cut.apex, walk.cut.servers, name, "TXT")
+                seen, _reply = (None, SILENT) if walk.silent else await self._walker.first(walk.cut.apex, walk.cut.servers, name, rtype)
             if seen is None:
                 raise DnsUnreachable(
-                    f"no name server tells whether there is a DMARC policy at {text(name)}",
+                    f"no name server tells what {rtype} record there is at {text(name)}",
                     "Check the network and the name servers of that zone; then run the same command again.",
                 )
             alias = next((record.target for record in seen.records if record.rtype == "CNAME"), None)
@@ -204,6 +207,14 @@ class Dns:
                 return tuple(record.rdata for record in seen.records)
             name = alias
         return ()
+
+    async def places(self, host: Name, port: int) -> tuple[Place, ...]:
+        """Where a host can be reached that a stranger named: its addresses on the public internet, never another one.
+
+        Raises `DnsUnreachable` when nobody tells.
+        """
+        found = [address for rtype in ("A", "AAAA") for address in await self.followed(host, rtype)]
+        return tuple(self._exchange.place(one, port) for one in found if self._exchange.may_ask(one) and self._exchange.has_way(one))
 
     # Asking
 

@@ -252,7 +252,7 @@ _NEXT_STEPS: Mapping[type[ProviderError], str] = {
     CredentialsRejected: "Check the credentials: `wixsend providers` lists the hosts, `wixsend providers show HOST` what each needs.",
     PermissionMissing: "Check what the credentials may do: `wixsend providers show HOST` says the least that they need.",
     ZoneNotHeld: "Name the host or the account that holds the zone: --provider NAME, --account NAME.",
-    EditRejected: "Add the records by hand in the host's panel: wixsend plan prints them.",
+    EditRejected: "Add the records by hand in the host's panel: wixsend handoff DOMAIN makes what that takes.",
     QuotaExhausted: "Wait until the host allows more calls; trying again does not help.",
     RateLimited: "Wait a little, then run the same command again.",
     Unavailable: "Look at the host's status page and at this machine's network, then run the same command again.",

@@ -18,11 +18,12 @@ from wixsend.records import WHOLE, Record
 
 if TYPE_CHECKING:
     from wixsend.config import Config
+    from wixsend.detect import Detected
     from wixsend.engine import Preview
     from wixsend.guard import Objection
     from wixsend.journal import Backup, Entry, Happened
     from wixsend.locate import Located
-    from wixsend.plugins import Row
+    from wixsend.plugins import Plugins, Row
     from wixsend.provider import ProviderPlugin
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ __all__ = [
     "cases_table",
     "config_json",
     "config_lines",
+    "detected_json",
+    "detected_lines",
     "history_json",
     "history_table",
     "kept_lines",
@@ -302,6 +305,8 @@ def case_lines(entry: "Entry", now: float) -> list[Block]:
     if case.provider:
         account = f", account {case.account}" if case.account else ""
         blocks.append(Styled(f"  zone {text(case.apex)} at {case.provider}{account}"))
+    if case.awaits_person:
+        blocks.append(Styled(f"  somebody adds the records to the zone {text(case.apex)} by hand"))
     if case.written:
         added = sum(len(change.add) for change in case.written)
         kept = "".join(f"; {text(record.owner)} kept as it is" for record in case.kept)
@@ -343,6 +348,7 @@ def case_json(entry: "Entry") -> dict[str, Any]:
         "zone": text(case.apex) if case.provider or len(case.apex) > 1 else None,
         "provider": case.provider or None,
         "account": case.account or None,
+        "by_hand": case.awaits_person,
         "wanted": [record_json(record) for record in case.wanted],
         "kept": [record_json(record) for record in case.kept],
         "written": [record_json(record) for change in case.written for record in change.add],
@@ -477,6 +483,78 @@ def _way_json(plugin: "ProviderPlugin") -> dict[str, Any]:
             {"name": c.name, "env": c.env, "help": c.help, "where": c.where, "secret": c.secret, "required": c.required}
             for c in plugin.credentials
         ],
+    }
+
+
+def detected_lines(found: "Detected", plugins: "Plugins", domain: str) -> list[Block]:
+    """`wixsend providers detect DOMAIN`: who serves the zone, server by server, and what to do with that."""
+    zone = found.delegation
+    blocks: list[Block] = [Styled(f"zone {text(zone.apex)}, served by {_whose(found, plugins)}", "head"), Styled(f"  {zone.how}", "quiet")]
+    rows = [(text(name), " or ".join(_knowing(found, plugins, name)) or "not known") for name in zone.names]
+    blocks += [Styled(""), Table(("name server", "of"), rows), Styled("")]
+    run = ", ".join(map(text, found.operators))
+    facts = [
+        ("plugin", f"{found.provider} (wixsend providers show {found.provider})" if found.provider else "none installed"),
+        ("panel", ", ".join(dict.fromkeys(host.panel for host in found.hosts if host.panel))),
+        ("run by", f"whoever runs {run}" if run else ""),
+        ("primary server", text(found.soa.mname) if found.soa else ""),
+        ("responsible", found.soa.mailbox if found.soa else ""),
+        ("Domain Connect", _offered(found)),
+    ]
+    wide = max(len(name) for name, _told in facts)
+    blocks += [Styled(f"{name:<{wide}}  {told}") for name, told in facts if told]
+    if found.mixed:
+        blocks.append(Styled("Several hosts serve the zone together: the records must be added at each of them.", "warn"))
+    if not found.provider:
+        blocks.append(Styled(f"next: wixsend handoff {domain} makes what its owner needs to add the records by hand", "quiet"))
+    return blocks
+
+
+def _whose(found: "Detected", plugins: "Plugins") -> str:
+    if found.mixed:
+        return "several hosts together"
+    if found.provider:
+        return plugins.get(found.provider).label
+    return " or ".join(host.label for host in found.hosts) or "a host that wixsend does not know"
+
+
+def _knowing(found: "Detected", plugins: "Plugins", server: Name) -> list[str]:
+    """The labels of the hosts that know a name server: the plugins' word before the table's."""
+    return [plugins.get(name).label for name in found.plugins[server]] or [host.label for host in found.by_server[server]]
+
+
+def _offered(found: "Detected") -> str:
+    offer = found.offer
+    if offer is None:
+        return ""
+    if offer.trouble:
+        return f"{offer.prefix}: {offer.trouble}"
+    one_click = "takes one-click set-up, for which Wix publishes no template" if offer.one_click else "takes no one-click set-up"
+    return "; ".join(part for part in (offer.name or offer.prefix, one_click, f"panel {offer.panel}" if offer.panel else "") if part)
+
+
+def detected_json(found: "Detected", plugins: "Plugins") -> dict[str, Any]:
+    """`wixsend providers detect --json`, without the domain."""
+    offer, soa = found.offer, found.soa
+    return {
+        "zone": text(found.delegation.apex),
+        "how": found.delegation.how,
+        "known": found.known,
+        "mixed": found.mixed,
+        "provider": found.provider or None,
+        "hosts": [{"name": host.name, "label": host.label, "panel": host.panel or None} for host in found.hosts],
+        "name_servers": [{"name": text(name), "of": _knowing(found, plugins, name)} for name in found.delegation.names],
+        "operators": [text(name) for name in found.operators],
+        "soa": None if soa is None else {"mname": text(soa.mname), "rname": text(soa.rname), "mailbox": soa.mailbox or None},
+        "domain_connect": None
+        if offer is None
+        else {
+            "prefix": offer.prefix,
+            "name": offer.name or None,
+            "panel": offer.panel or None,
+            "one_click": offer.one_click,
+            "trouble": offer.trouble or None,
+        },
     }
 
 

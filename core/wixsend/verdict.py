@@ -25,6 +25,7 @@ import dns.name
 
 from wixsend.names import Name, text, wildcards_over
 from wixsend.records import Record
+from wixsend.redact import visible
 
 __all__ = [
     "FIRST_LOOK",
@@ -95,16 +96,25 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Soa:
-    """What a zone's SOA says: TTLs in seconds."""
+    """What a zone's SOA says: TTLs in seconds; the primary server, and who is responsible for the zone, as names (`mailbox`)."""
 
     serial: int
     ttl: int
     minimum: int
+    mname: Name = dns.name.root
+    rname: Name = dns.name.root
 
     @property
     def negative_ttl(self) -> int:
         """How long a cache may go on saying "no such name" (RFC 2308, section 5)."""
         return min(self.ttl, self.minimum)
+
+    @property
+    def mailbox(self) -> str:
+        """The mail address of who is responsible (RFC 1035, section 3.3.13); empty where there is none."""
+        if len(self.rname) < 3:
+            return ""
+        return f"{visible(self.rname.labels[0].decode(errors='replace'))}@{text(self.rname.parent())}"
 
 
 class Kind(StrEnum):

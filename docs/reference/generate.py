@@ -24,6 +24,8 @@ from wixsend.config import ENVIRONMENT, SECTIONS, Account
 from wixsend.events import EVENTS
 from wixsend.flow import EFFECTS, NEXT, Effect, Times
 from wixsend.guard import RULES
+from wixsend.hosts import hosts as host_table
+from wixsend.names import absolute
 from wixsend.plugins import Plugins
 
 HERE = Path(__file__).parent
@@ -222,7 +224,61 @@ def hosts() -> str:
         "least permission",
         "proven against",
     )
-    return "# DNS hosts\n\nGenerated from the installed plugins.\n\n" + table(header, rows())
+    return (
+        f"# DNS hosts\n\n{HOSTS}\n\n{table(header, rows())}\n{APIS}\n\n{table(API, apis())}\n{KNOWN}\n\n{table(BY_SERVER, known_hosts())}"
+    )
+
+
+HOSTS = """Generated from the installed plugins, and from the table of hosts. How much code each plugin is, what it passes and survives,
+and how many calls a domain costs there: [every host](../explanation/speed.md#every-host)."""
+
+APIS = """## The APIs
+
+One call replaces *a record*: nothing else can be harmed; *an RRset*: what stands at that name, of that type; *the whole zone*:
+[read this](../how-to/whole-zone-hosts.md). *Settles* is how long an edit may take to show in the host's own API. A host with a *sandbox*
+is one of `wixsend demo` and `wixsend sandbox`."""
+
+API = ("host", "API", "other environments", "settles", "name servers", "sandbox")
+KNOWN = """## Hosts by their name servers
+
+What `wixsend providers detect` and `wixsend handoff` know, plugin or not, and where it was read. A suffix is a hint: with a plugin, the
+account decides. An empty cell is not known to us. Sources: *ms365:X* is create-dns-records-X.md of Microsoft 365's documentation
+(MicrosoftDocs/microsoft-365-docs, admin/dns); *facts* are [these](../facts/providers.md); *lexicon* is what dns-lexicon's provider of that
+name goes by; *seen* are name servers of customers in public repositories, and nothing else."""
+
+BY_SERVER = ("host", "name servers", "plugin", "name in its panel", "value in its panel", "sources")
+
+
+def apis() -> Iterator[tuple[str, ...]]:
+    """For each plugin, how its host's API is reached and behaves."""
+    plugins = Plugins()
+    for row in plugins.all():
+        if row.plugin is not None:
+            plugin = row.plugin
+            elsewhere = ", ".join(f"{name}: {url}" for name, url in plugin.environments.items())
+            settles = f"{plugin.settle:g} s" if plugin.settle else "at once"
+            fake = "yes" if plugins.sandbox_host(row.name) is not None else "no"
+            yield plugin.label, plugin.base_url, elsewhere, settles, ", ".join(plugin.name_servers), fake
+
+
+FORMS: Mapping[str, str] = {
+    "relative": "without the domain",
+    "absolute": "whole, with a final dot",
+    "plain": "without a final dot",
+    "dotted": "with a final dot",
+    "": "",
+}
+"""How a panel wants a name or a value, in words."""
+
+
+def known_hosts() -> Iterator[tuple[str, ...]]:
+    """The table of hosts."""
+    knowing = {row.name: row.plugin.name_servers for row in Plugins().all() if row.plugin is not None}
+    for host in sorted(host_table(), key=lambda host: host.label.lower()):
+        plugins = [name for name, suffixes in knowing.items() if any(host.serves(absolute(suffix)) for suffix in suffixes)]
+        owner = ": ".join(part for part in (host.owner_field, FORMS[host.owner]) if part)
+        value = ": ".join(part for part in (host.value_field, FORMS[host.value]) if part)
+        yield host.label, ", ".join(host.suffixes), ", ".join(f"`{name}`" for name in plugins), owner, value, " · ".join(host.sources)
 
 
 def configuration() -> str:
