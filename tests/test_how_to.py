@@ -78,6 +78,7 @@ RECIPES = {
     "when-it-stops": Recipe(_example),
     "sandbox": Recipe(_example),
     "port-53-closed": Recipe(_closed),
+    "bridge": Recipe(_example),
 }
 
 

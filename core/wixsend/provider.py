@@ -7,7 +7,7 @@ sleep, no lock, and reads no environment variable. A plugin is one `ProviderPlug
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from wixsend.errors import (
     CredentialsRejected,
@@ -197,6 +197,10 @@ class ProviderPlugin:
     is any one character and `*` any; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the
     host's own API. `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs
     by name (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+
+    `reads` is "dns" where the host cannot be read, or not be believed: `read` is then never called. What a name holds is asked of every
+    authoritative server of the zone, of whatever type, and a server that does not say keeps the name from being written. The proof in DNS
+    is then also the second look after a write.
     """
 
     name: str
@@ -212,6 +216,7 @@ class ProviderPlugin:
     permissions: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     proven: str = ""
+    reads: Literal["host", "dns"] = "host"
 
 
 _NEXT_STEPS: Mapping[type[ProviderError], str] = {
