@@ -166,7 +166,7 @@ def test_a_suffix_may_leave_characters_of_a_label_open(install: Install, server:
 def test_one_distribution_may_bring_many_hosts(install: Install, tmp_path: Path) -> None:
     """Each by an entry point of its own, which names an object with the hook."""
     points = "[wixsend]\nbridge:one = wixsend_bridge_%s:one\nbridge:two = wixsend_bridge_%s:two\nown = nowhere\n"
-    module = f"""
+    module = """
         from wixsend import Granularity, ProviderPlugin, hookimpl
 
         class Host:
@@ -175,11 +175,11 @@ def test_one_distribution_may_bring_many_hosts(install: Install, tmp_path: Path)
 
             @hookimpl
             def wixsend_provider(self):
-                return ProviderPlugin(name=f"bridge:{{self.name}}", label=self.name, opens=lambda credentials, wire: None,
+                return ProviderPlugin(name=f"bridge:{self.name}", label=self.name, opens=lambda credentials, wire: None,
                                       granularity=Granularity.RECORD, credentials=(), name_servers=(), base_url="https://api.example")
 
         one, two = Host("one"), Host("two")
-    """.replace("{{", "{").replace("}}", "}")
+    """
     name = f"wixsend_bridge_{tmp_path.name}".replace("-", "_")
     install("bridge", module, module=name, entry_points=points.replace("wixsend_bridge_%s", name))
     plugins = Plugins()
