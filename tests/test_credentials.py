@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -212,6 +213,16 @@ def test_an_incomplete_account_of_the_file_is_completed_in_the_file() -> None:
     assert "[accounts.client]" in caught.value.next_step
 
 
+def test_an_account_that_cannot_be_opened_is_no_concern_of_the_others() -> None:
+    accounts = configured(
+        {"ALPHA_TOKEN": TOKEN}, client={"provider": "alpha", "token": "env:UNSET"}, plain={"provider": "alpha", "token": TOKEN}
+    )
+    found = {account.name: account.problem for account in accounts.accounts("alpha")}
+    assert found["alpha"] is None
+    assert isinstance(found["client"], CredentialsMissing) and "UNSET" in str(found["client"])
+    assert isinstance(found["plain"], ConfigError) and TOKEN not in str(found["plain"])
+
+
 def test_an_unknown_field_of_an_account_names_the_line_and_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"wixsend\.toml:7: \[accounts\.alpha\] has no setting 'tokn'") as caught:
         configured({}, alpha={"tokn": "env:X"}).accounts("alpha")
@@ -245,3 +256,48 @@ def test_missing_and_broken_plugins_are_told_only_to_who_asks_for_them() -> None
     with pytest.raises(PluginBroken):
         accounts.accounts("broken")
     assert len(accounts.accounts()) == 1
+
+
+# Several ways into one host
+
+
+OLD_WAY = plugin("two", CredentialField("key", "TWO_KEY", "key"), CredentialField("secret", "TWO_SECRET", "its secret"))
+TWO = replace(plugin("two", CredentialField("token", "TWO_TOKEN", "token")), also=(OLD_WAY,))
+
+
+class OnlyTwo:
+    def names(self) -> tuple[str, ...]:
+        return ("two",)
+
+    def get(self, name: str) -> ProviderPlugin:
+        return TWO
+
+
+def _two(**environ: str) -> Accounts:
+    return Accounts(OnlyTwo(), {}, Secrets(Redactor(), environ))
+
+
+@pytest.mark.parametrize(
+    ("environ", "way"),
+    [
+        ({"TWO_TOKEN": "t0ken"}, TWO),
+        ({"TWO_KEY": "k3y", "TWO_SECRET": "s3cret"}, OLD_WAY),
+        ({"TWO_KEY": "k3y", "TWO_SECRET": "s3cret", "TWO_TOKEN": "t0ken"}, TWO),
+    ],
+)
+def test_the_credentials_decide_the_way(environ: dict[str, str], way: ProviderPlugin) -> None:
+    [account] = _two(**environ).accounts("two")
+    assert TWO.way(account.credentials) is way
+
+
+def test_of_a_way_that_was_begun_only_the_rest_is_asked_for() -> None:
+    with pytest.raises(CredentialsMissing) as raised:
+        _two(TWO_KEY="k3y").accounts("two")
+    assert "TWO_SECRET" in raised.value.next_step and "TWO_TOKEN" not in raised.value.next_step
+
+
+def test_where_nothing_is_set_every_way_is_told() -> None:
+    with pytest.raises(CredentialsMissing) as raised:
+        _two().accounts("two")
+    assert "TWO_TOKEN or TWO_KEY, TWO_SECRET" in raised.value.next_step
+    assert "token: token\n  or\n  key: key\n" in raised.value.happened

@@ -208,3 +208,12 @@ def test_listing_our_plugins_imports_no_sdk() -> None:
     code = "from wixsend.plugins import Plugins; import sys; Plugins().all(); print(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"cloudflare", "godaddypy", "namecheap", "requests", "httpx", "pydantic", "aiohttp", "sqlalchemy"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("other", ['name="other"', 'base_url="https://elsewhere.example"', "also=(PLUGIN,)"])
+def test_a_way_into_another_host_is_none(install: Install, other: str) -> None:
+    code = good("alpha").replace("    return ProviderPlugin(", "    PLUGIN = ProviderPlugin(")
+    more = f"    from dataclasses import replace\n    return replace(PLUGIN, also=(replace(PLUGIN, {other}),))\n"
+    install("alpha", code + more)
+    with pytest.raises(PluginBroken, match="differs in its name or base URL"):
+        Plugins().get("alpha")

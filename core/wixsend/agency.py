@@ -14,17 +14,18 @@ from pathlib import Path
 
 from wixsend import tally
 from wixsend.board import Board
-from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, order_of
-from wixsend.errors import Busy, ConfigError, NotVisible, Refused, SomeFailed, WixsendError
+from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, bug_of, order_of
+from wixsend.engine import Engine, Preview
+from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
 from wixsend.flow import Stage
 from wixsend.folder import append_private
-from wixsend.forecast import Wanted, look_ahead
+from wixsend.forecast import Look, Wanted, look_ahead
 from wixsend.layout import Styled, count
-from wixsend.locate import Located
+from wixsend.locate import Located, Outside
 from wixsend.mend import Mender
-from wixsend.names import text
+from wixsend.names import absolute, owner_in, text
 from wixsend.plan import Plan
-from wixsend.runs import Filed, Run, Runs, Terms
+from wixsend.runs import Filed, Ref, Run, Runs, Terms
 from wixsend.session import Session, state_folder
 from wixsend.sheet import Fault, Row, Sheet, read_sheet
 from wixsend.tables import cases
@@ -50,7 +51,7 @@ class _Listed:
     @property
     def wanted(self) -> list[Wanted]:
         return [
-            Wanted(row.line, row.domain, site, row.wix, row.provider, row.account)
+            Wanted(row.line, row.domain, site, row.wix, row.provider, row.account, row.dmarc)
             for row, site in zip(self.sheet.rows, self.sites, strict=True)
         ]
 
@@ -64,6 +65,8 @@ def _listed(session: Session, file: str) -> _Listed:
     sites: list[str] = []
     faults = [*sheet.faults]
     first: dict[tuple[str, str], int] = {}
+    elsewhere: dict[str, int] = {}
+    remarks = [*sheet.remarks]
     for row in sheet.rows:
         site, reason = routes.of(row)
         before = first.setdefault((site, row.domain.ascii), row.line)
@@ -74,8 +77,12 @@ def _listed(session: Session, file: str) -> _Listed:
         else:
             rows.append(row)
             sites.append(site)
-    ordered = tuple(sorted(faults, key=lambda fault: fault.line))
-    return _Listed(source, replace(sheet, rows=tuple(rows), faults=ordered), tuple(sites))
+            other = elsewhere.setdefault(row.domain.ascii, row.line)
+            if other != row.line:
+                said = f"{row.domain.ascii} is in line {other} for another site: where they want different records, neither is written"
+                remarks.append(Fault(row.line, said))
+    in_order = [tuple(sorted(found, key=lambda fault: fault.line)) for found in (faults, remarks)]
+    return _Listed(source, replace(sheet, rows=tuple(rows), faults=in_order[0], remarks=in_order[1]), tuple(sites))
 
 
 def _bytes(file: str) -> bytes:
@@ -111,18 +118,44 @@ class _Routes:
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
-async def check(session: Session, terminal: Terminal, file: str) -> int:
-    """`wixsend bulk check`: what a run would need, and what will need a person. Writes nothing, the journal included."""
+async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *, zones: bool) -> int:
+    """`wixsend bulk check`: what a run would need, and what will need a person. Writes nothing, the journal included.
+
+    With `zones`, each is read, and judged as it will be before it is written.
+    """
     listed = _listed(session, file)
     if not terminal.json:
         terminal.show(tally.faults_blocks(listed.source, listed.sheet))
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    look = _look(session, listed, _sound(terms)) if zones else None
+    forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)), look)
     if terminal.json:
         terminal.result(tally.forecast_json(listed.source, listed.sheet, forecast, time.time()))
     else:
         terminal.show([Styled(""), *tally.forecast_blocks(forecast, time.time())])
     return SomeFailed.exit_code if listed.sheet.faults or forecast.in_need else 0
+
+
+def _look(session: Session, listed: _Listed, terms: Terms) -> Look:
+    """Makes the plan of one domain, as a run with these terms would."""
+    run = Run(0, "", listed.source, session.now(), False, listed.sheet.columns, terms)
+
+    async def look(want: Wanted, outside: Outside) -> Preview:
+        order = (want.wix, want.provider, want.account, want.dmarc)
+        ref = Ref(0, want.line, 0, want.site, want.domain.name, *order, Stage.ASKING, 0.0)
+        return await Engine(order_of(run, ref, _common(session)), outside, session.journal, session.config.times).preview()
+
+    return look
+
+
+def _sound(terms: Terms) -> Terms:
+    """The terms. Raises `BadDomain` for a name that is none."""
+    for name in terms.replace:
+        try:
+            owner_in(name, absolute("example"))
+        except ValueError as wrong:
+            raise BadDomain(f"--replace: {wrong}", "Name an owner, such as s1._domainkey, which is meant at each domain.") from wrong
+    return terms
 
 
 def _counted(terminal: Terminal, total: int) -> Callable[[int], None]:
@@ -133,7 +166,7 @@ def _counted(terminal: Terminal, total: int) -> Callable[[int], None]:
         nonlocal told_at
         if time.monotonic() - told_at >= 5.0:
             told_at = time.monotonic()
-            terminal.tell(f"{done:,} of {total:,} looked at")
+            terminal.tell(f"{done:,} of {total:,} done")
 
     return tell
 
@@ -163,10 +196,11 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
         )
     if not listed.sheet.rows:
         raise ConfigError("the list has no domain that can be worked on", "wixsend bulk check FILE says why.")
+    terms = _sound(asked.terms)
     runs = Runs(session.journal)
     name = asked.name or ("stdin" if file == "-" else Path(file).stem)
     await _agree(session, terminal, runs, name, listed, asked)
-    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, asked.terms, session.now())
+    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, terms, session.now())
     terminal.tell(*tally.taken_in_blocks(taken))
     return await _drive(session, terminal, taken.run, wait=asked.wait)
 
@@ -188,7 +222,7 @@ async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, li
     if not terminal.interactive:
         raise Refused("nothing was begun: there is no terminal to ask on, and no --yes", "See wixsend bulk check; then run it with --yes.")
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)))
     terminal.tell(*tally.forecast_blocks(forecast, time.time()))
     if not terminal.confirm(question):
         raise Refused("nobody agreed; nothing was begun", "Run the command again, or with --yes.")
@@ -198,7 +232,7 @@ async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) 
     """Drive the run, show it, and say how it ended."""
     runs, journal = Runs(session.journal), session.journal
     session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
-    with Board(terminal, runs, run, session.plugins, session.calls) as board:
+    with Board(terminal, runs, run, session) as board:
         hops = Hops(run, session, journal, _common(session), _log(session), board.watch)
         async with _refreshed(board):
             await Driver(run, hops, session, journal).drive(wait=wait)
@@ -211,7 +245,7 @@ async def _refreshed(board: Board) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            seconds = board.refresh()
+            seconds = await board.refresh()
             await asyncio.sleep(seconds)
 
     looking = asyncio.create_task(look())
@@ -252,13 +286,27 @@ def _ended(session: Session, terminal: Terminal, runs: Runs, run: Run) -> int:
 
 
 def _show_status(session: Session, terminal: Terminal, runs: Runs, run: Run) -> None:
-    sums = tally.tally(runs.groups(run))
-    groups = tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else []
-    next_look = runs.next_due(session.now())
+    standing = _standing(session, runs, run)
     if not terminal.json:
-        terminal.show(tally.status_blocks(run, time.time(), sums, groups, next_look))
+        terminal.show(tally.status_blocks(standing, session.now()))
     else:
-        terminal.line(tally.status_json(run, sums, groups, next_look))
+        terminal.line(tally.status_json(standing))
+
+
+def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
+    """Where a run stands."""
+    now, groups = session.now(), runs.groups(run)
+    sums = tally.tally(groups)
+    return tally.Standing(
+        run,
+        sums,
+        causes=tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else [],
+        hands=tally.by_hand(runs.filed(run, cases.c.stage == Stage.PROVING.value, cases.c.provider == "")) if sums.by_hand else [],
+        ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, {}, now, session.config.times.give_up),
+        next_look=runs.next_due(now),
+        due=bool(runs.due(run, now, 1)),
+        driven=session.journal.is_locked(run.lock),
+    )
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -270,11 +318,10 @@ def status(session: Session, terminal: Terminal, name: str | None) -> int:
     if name is not None:
         _show_status(session, terminal, runs, runs.get(name))
         return 0
-    found = [(run, tally.tally(runs.groups(run))) for run in runs.all()]
     if terminal.json:
-        terminal.result([tally.status_json(run, sums, [], None) for run, sums in found])
+        terminal.result([tally.status_json(_standing(session, runs, run)) for run in runs.all()])
     else:
-        terminal.show(tally.runs_table(found, time.time()))
+        terminal.show(tally.runs_table([(run, tally.tally(runs.groups(run))) for run in runs.all()], session.now()))
     return 0
 
 
@@ -306,9 +353,7 @@ def _json(_session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterat
 
 
 def _html(session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
-    sums = tally.tally(runs.groups(run))
-    groups = tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value))
-    return tally.report_html(run, sums, groups, runs.filed(run), session.now(), terminal.redactor.clean)
+    return tally.report_html(_standing(session, runs, run), runs.filed(run), session.now(), terminal.redactor.clean)
 
 
 _FORMS: dict[str, Callable[[Session, Terminal, Runs, Run], Iterator[str]]] = {"csv": _csv, "json": _json, "html": _html}
@@ -346,7 +391,7 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
     """`wixsend bulk undo`: takes back what wixsend wrote for every domain of a run, and nothing else."""
     runs = Runs(session.journal)
     run = runs.get(name)
-    with session.journal.lock(f"run-{run.id}", f"the bulk run {run.name}"):
+    with session.journal.lock(run.lock, f"the bulk run {run.name}"):
         wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
         alive = sum(filed.entry.case.authenticated for filed in wrote)
         question = f"Take back what wixsend wrote for {count(len(wrote), 'domain')}"
@@ -357,7 +402,7 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
             raise Refused("nobody agreed; nothing was taken back", "Run the command again, or with --yes.")
         runs.cancel(run, cancelled=True)
         session.holdings.lists = len(wrote) >= _LISTING
-        failed = [cause for cause in await _taken_back(session, runs, run, wrote) if cause is not None]
+        failed = [cause for cause in await _taken_back(session, terminal, runs, run, wrote) if cause is not None]
     if terminal.json:
         told = [{"domain": domain, "code": e.code, "happened": e.happened, "next": e.next_step} for domain, e in failed]
         terminal.result({"run": name, "undone": len(wrote) - len(failed), "failed": told})
@@ -375,19 +420,34 @@ async def _agreed(_plan: Plan, _located: Located) -> bool:
     return True
 
 
-async def _taken_back(session: Session, runs: Runs, run: Run, wrote: Sequence[Filed]) -> list[tuple[str, WixsendError] | None]:
+async def _taken_back(
+    session: Session, terminal: Terminal, runs: Runs, run: Run, wrote: Sequence[Filed]
+) -> list[tuple[str, WixsendError] | None]:
     """Take back for each domain; the error of each that it could not be done for."""
-    room = asyncio.Semaphore(IN_FLIGHT)
+    room, log, tell, done = asyncio.Semaphore(IN_FLIGHT), _log(session), _counted(terminal, len(wrote)), 0
     refs = {ref.case_id: ref for ref in runs.refs(run)}
 
     async def one(filed: Filed) -> tuple[str, WixsendError] | None:
+        nonlocal done
         ref = refs[filed.entry.id]
         async with room:
-            try:
-                outside = session.at(ref.wix, ref.site)
-                await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(_agreed)
-            except WixsendError as wrong:
-                return text(ref.domain), wrong
+            wrong = await attempt(ref)
+        done += 1
+        tell(done)
+        return None if wrong is None else (text(ref.domain), wrong)
+
+    async def attempt(ref: Ref) -> WixsendError | None:
+        try:
+            outside = session.at(ref.wix, ref.site)
+            await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(_agreed)
+        except Busy as busy:
+            return busy
+        except JournalError:
+            raise
+        except WixsendError as wrong:
+            return wrong
+        except Exception as bug:
+            return bug_of(bug, log)
         return None
 
     return await asyncio.gather(*(one(filed) for filed in wrote))

@@ -7,20 +7,23 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from wixsend.errors import QuotaError
 from wixsend.flow import Stage
-from wixsend.forecast import calls_for, seconds_for
+from wixsend.forecast import Budgets, calls_for, seconds_for
 from wixsend.layout import Block, Styled, Table, span, stamp
 from wixsend.names import text
-from wixsend.runs import AT_HOST, Group, Ref, Run, Runs
-from wixsend.tally import Tally, tally
+from wixsend.runs import AT_HOST, Group, Left, Ref, Run, Runs
+from wixsend.tally import Tally, ending, ending_line, tally
 from wixsend.terminal import Terminal
 
 if TYPE_CHECKING:
     from wixsend.engine import Update
-    from wixsend.plugins import Plugins
+    from wixsend.session import Session
 
 __all__ = ["Board"]
 
@@ -29,20 +32,23 @@ _PLAIN = 10.0
 _SHARE = 20
 """The screen may take this part of the time."""
 _FAILURES = 5
+_LONGEST = 200
+"""Characters of a reason; the report has all of it."""
 
 
 class Board:
     """Follows a run; `watch` is what its hops tell. `refresh` looks into the journal, and says in how many seconds to look again."""
 
-    def __init__(self, terminal: Terminal, runs: Runs, run: Run, plugins: "Plugins", calls: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, terminal: Terminal, runs: Runs, run: Run, session: "Session") -> None:
         self._terminal = terminal
         self._runs = runs
         self._run = run
-        self._plugins = plugins
-        self._calls = calls
+        self._session = session
         self._groups: list[Group] = []
         self._sums = Tally()
-        self._last: dict[int, tuple[Stage, str]] = {}
+        self._left = Left(0, 0.0)
+        self._budgets: Budgets = {}
+        self._last: dict[int, int] = {}
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._told = ""
         self._told_at = 0.0
@@ -57,21 +63,23 @@ class Board:
             self._live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
+        if kind is not None:
+            self._terminal.tell(self._line())
 
     def watch(self, ref: Ref, update: "Update") -> None:
         """One domain went on. Told to a program each time that it stands elsewhere, or for another reason."""
         case = update.entry.case
-        if self._last.get(ref.case_id) == (case.stage, case.why):
+        stands = hash((case.stage, case.why))
+        if self._last.get(ref.case_id) == stands:
             return
-        self._last[ref.case_id] = (case.stage, case.why)
+        self._last[ref.case_id] = stands
         name = text(ref.domain)
         if case.stage is Stage.STOPPED:
-            self._last.pop(ref.case_id)
-            self._failures.append(f"{name}: {case.why.splitlines()[0] if case.why else ''}")
+            self._failures.append(f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}")
             if self._live is None:
                 self._terminal.tell(Styled(f"failed: {self._failures[-1]}", "bad"))
         if self._terminal.json:
@@ -81,17 +89,28 @@ class Board:
                 {"line": ref.line, "domain": name, "stage": case.stage.name.lower(), "why": case.why, "code": code, **moment}
             )
 
-    def refresh(self) -> float:
+    async def refresh(self) -> float:
         """Look into the journal again; a pipe gets a line when something has changed."""
         began = time.monotonic()
         self._groups = self._runs.groups(self._run)
         self._sums = tally(self._groups)
+        self._left = self._runs.left(self._run)
+        with suppress(QuotaError):  # whoever wants to call hears of it
+            self._budgets = await self._session.budgets()
         if self._live is None and began - self._told_at >= _PLAIN:
             line = self._line()
             if line != self._told:
-                self._terminal.tell(line)
+                self._terminal.tell(line, *self._end())
                 self._told, self._told_at = line, began
         return max(1.0, _SHARE * (time.monotonic() - began))
+
+    def _end(self) -> list[Block]:
+        """When it will end, and why then."""
+        if self._sums.over:
+            return []
+        session, now = self._session, self._session.now()
+        found = ending(self._groups, self._left, session.plugins, self._budgets, now, session.config.times.give_up)
+        return [Styled(f"  {ending_line(found, now)}", "quiet")]
 
     def _line(self) -> str:
         sums = self._sums
@@ -115,20 +134,24 @@ class Board:
 
         blocks: list[Block] = [Styled(self._line(), "head")]
         blocks += [Styled(f"  {number:>7,} {stage.value}") for stage, number in self._sums.stages.items()]
-        calls = self._calls()
+        blocks += self._end()
+        calls = self._session.calls()
         if calls:
             blocks += [
                 Styled(""),
-                Table(("credential", "calls", "left to write", "quota takes"), [self._account(who, calls) for who in calls]),
+                Table(("credential", "calls", "left to write", "quota takes", "next call"), [self._account(who, calls) for who in calls]),
             ]
         blocks += [Styled(f"  failed: {failure}", "bad") for failure in self._failures]
         return Text.from_ansi(self._terminal.rendered(blocks, sys.stderr).rstrip("\n"))
 
-    def _account(self, who: str, calls: Mapping[str, int]) -> tuple[str, str, str, str]:
-        """A credential, how often it was used, and what it still has to do."""
+    def _account(self, who: str, calls: Mapping[str, int]) -> tuple[str, str, str, str, str]:
+        """A credential, how often it was used, what it still has to do, and when it may call, where somebody waits for that."""
+        budget = self._budgets.get(who)
+        next_call = f"in {span(budget.waits)}" if budget is not None and budget.waits is not None else ""
         left = [group for group in self._groups if group.account == who and group.stage in AT_HOST]
         domains = sum(group.count for group in left)
-        if not left:
-            return who, f"{calls[who]:,}", "", ""
-        plugin = self._plugins.get(left[0].host)
-        return who, f"{calls[who]:,}", f"{domains:,}", span(seconds_for(domains * calls_for(plugin), plugin.quota))
+        if not left or budget is None:
+            return who, f"{calls[who]:,}", "", "", next_call
+        plugin = self._session.plugins.get(left[0].host)
+        takes = span(seconds_for(domains * calls_for(plugin), budget.rates, budget.use))
+        return who, f"{calls[who]:,}", f"{domains:,}", takes, next_call

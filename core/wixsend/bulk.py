@@ -14,17 +14,17 @@ from functools import partial
 from typing import Protocol
 
 from wixsend.engine import Engine, Update
-from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, WixsendError
+from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, QuotaError, WixsendError
 from wixsend.events import Stopped
 from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
-from wixsend.names import Name, SendingDomain, absolute, text
+from wixsend.names import Name, SendingDomain, owner_in, text
 from wixsend.plan import Dmarc, Plan
 from wixsend.runs import AT_HOST, ENDED, LIVE, MOST, Ref, Run, Runs
 from wixsend.survey import Order
 
-__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "order_of"]
+__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "bug_of", "order_of"]
 
 IN_FLIGHT = 64
 """Domains that are looked at, in DNS and at Wix, at one time."""
@@ -81,7 +81,7 @@ def order_of(run: Run, ref: Ref, common: Common) -> Order:
         domain=SendingDomain(ref.domain),
         known_targets=common.known_targets,
         dmarc=policies.get(ref.dmarc or run.terms.dmarc, common.dmarc),
-        replace=frozenset(absolute(name, ref.domain) for name in run.terms.replace),
+        replace=frozenset(owner_in(name, ref.domain) for name in run.terms.replace),
         accept=frozenset(run.terms.accept),
         provider=ref.provider,
         account=ref.account,
@@ -91,6 +91,11 @@ def order_of(run: Run, ref: Ref, common: Common) -> Order:
 async def _agreed(_plan: Plan, _located: Located) -> bool:
     """A run is agreed to as a whole: to add what Wix wants, and to let go of nothing but what its terms name."""
     return True
+
+
+def bug_of(bug: Exception, log: Callable[[Exception], str]) -> Bug:
+    """What is said of an exception that nobody foresaw. `log` puts it into the log, and says where that is."""
+    return Bug(f"a bug in wixsend ({type(bug).__name__})", f"The details are in {log(bug)}: report them.")
 
 
 class Hops:
@@ -118,12 +123,12 @@ class Hops:
             return await self._go_on(ref)
         except Busy:
             return None
-        except JournalError:
+        except (JournalError, QuotaError):  # nothing can be done for any domain
             raise
         except WixsendError as wrong:
             return self._stopped(ref, wrong)
         except Exception as bug:
-            return self._stopped(ref, Bug(f"a bug in wixsend ({type(bug).__name__})", f"The details are in {self._log(bug)}: report them."))
+            return self._stopped(ref, bug_of(bug, self._log))
 
     async def _go_on(self, ref: Ref) -> Entry:
         """From the first question to the host's account; or from there to the first wait."""
@@ -195,7 +200,7 @@ class Driver:
 
         `Busy` when another process drives it.
         """
-        with self._journal.lock(f"run-{self._run.id}", f"the bulk run {self._run.name}"):
+        with self._journal.lock(self._run.lock, f"the bulk run {self._run.name}"):
             try:
                 while await self._round(wait):
                     pass

@@ -32,7 +32,7 @@ __all__ = ["Account", "Accounts", "PluginSource", "Secrets", "Written", "base_ur
 _COMMAND_SECONDS = 60.0
 """How long a program may take to print a secret: a person may have to unlock something."""
 
-_OURS = frozenset({"provider", "base_url", "environment"})
+_OURS = frozenset({"provider", "base_url", "environment", "quota", "reserve"})
 """The settings of an account that are no credentials."""
 
 
@@ -51,12 +51,13 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a DNS host, ready to be opened."""
+    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened."""
 
     name: str
     plugin_name: str
     base_url: str
     credentials: Credentials = field(repr=False)
+    problem: ConfigError | None = None
 
 
 class Secrets:
@@ -204,16 +205,27 @@ class Accounts:
     def accounts(self, provider: str | None = None) -> list[Account]:
         """The accounts at that provider, or at every provider.
 
-        With a `provider` there is at least one, and each is complete: else `CredentialsMissing` names each field, its environment variable
-        and where to get it. Without one, accounts of plugins that are missing or broken, or that are not complete, are left out.
+        With a `provider` there is at least one that can be opened: else the first one's `ConfigError`, of which `CredentialsMissing` names
+        each field, its environment variable and where to get it. Others may come with a `problem`: it is no concern of those that
+        can be opened. Without a provider, accounts of plugins that are missing or broken, or that are not complete, are left out.
         """
         if provider is None:
             return [account for name in self._plugins.names() for account in self._usable(name)]
         plugin = self._plugins.get(provider)
         names = self.names(plugin)
         if not names:
-            raise _missing(plugin, plugin.name, [each for each in plugin.credentials if each.required])
-        return [self._account(plugin, name) for name in names]
+            raise _missing(plugin, plugin.name, {})
+        found = [self._account_or_problem(plugin, name) for name in names]
+        problems = [account.problem for account in found if account.problem is not None]
+        if len(problems) == len(found):
+            raise problems[0]
+        return found
+
+    def _account_or_problem(self, plugin: ProviderPlugin, name: str) -> Account:
+        try:
+            return self._account(plugin, name)
+        except ConfigError as wrong:
+            return Account(name, plugin.name, "", {}, wrong)
 
     def _usable(self, provider: str) -> list[Account]:
         found: list[Account] = []
@@ -233,26 +245,23 @@ class Accounts:
     def names(self, plugin: ProviderPlugin) -> list[str]:
         """The accounts at this provider: those of the tables, and the one that the environment makes."""
         names = [name for name, table in self._tables.items() if _provider(name, table) == plugin.name]
-        in_environment = any(self._secrets.environ.get(each.env) for each in plugin.credentials if each.required)
+        in_environment = any(self._secrets.environ.get(each.env) for way in plugin.ways for each in way.lacks({}))
         return names if plugin.name in names or not in_environment else [plugin.name, *names]
 
     def _account(self, plugin: ProviderPlugin, name: str) -> Account:
         table = dict(self._tables.get(name, {}))
-        fields = {each.name for each in plugin.credentials}
+        fields = {each.name for each in plugin.fields}
         for setting, written in table.items():
             if setting not in fields and setting not in _OURS:
                 raise _unknown(plugin, name, setting, written)
         if name == plugin.name:
             environ = self._secrets.environ
-            table |= {each.name: Written(environ[each.env], each.env, plain=True) for each in plugin.credentials if environ.get(each.env)}
+            table |= {each.name: Written(environ[each.env], each.env, plain=True) for each in plugin.fields if environ.get(each.env)}
         credentials = {
-            each.name: self._secrets.value(each.name, table[each.name], secret=each.secret)
-            for each in plugin.credentials
-            if each.name in table
+            each.name: self._secrets.value(each.name, table[each.name], secret=each.secret) for each in plugin.fields if each.name in table
         }
-        missing = [each for each in plugin.credentials if each.required and not credentials.get(each.name)]
-        if missing:
-            raise _missing(plugin, name, missing)
+        if plugin.way(credentials).lacks(credentials):
+            raise _missing(plugin, name, credentials)
         return Account(name, plugin.name, self._base_url(plugin, table), {key: value for key, value in credentials.items() if value})
 
     def _base_url(self, plugin: ProviderPlugin, table: Mapping[str, Written]) -> str:
@@ -281,7 +290,7 @@ def _provider(name: str, table: Mapping[str, Written]) -> str:
 
 
 def _unknown(plugin: ProviderPlugin, account: str, setting: str, written: Written) -> ConfigError:
-    known = [*(each.name for each in plugin.credentials), *sorted(_OURS)]
+    known = [*(each.name for each in plugin.fields), *sorted(_OURS)]
     near = difflib.get_close_matches(setting, known, 1, 0.6)
     return ConfigError(
         f"{written.origin}: [accounts.{account}] has no setting {setting!r}",
@@ -289,15 +298,22 @@ def _unknown(plugin: ProviderPlugin, account: str, setting: str, written: Writte
     )
 
 
-def _missing(plugin: ProviderPlugin, account: str, fields: Sequence[CredentialField]) -> CredentialsMissing:
-    """Every field that is not set, how to set it, and where to get it."""
-    lines = [f"  {each.name}: {each.help}{f' ({each.where})' if each.where else ''}" for each in fields]
+def _missing(plugin: ProviderPlugin, account: str, given: Credentials) -> CredentialsMissing:
+    """Every field that is not set, how to set it, and where to get it: of the way that was begun, or of every way."""
+    begun = plugin.way(given)
+    ways = [begun] if any(given.get(each.name) for each in begun.lacks({})) else plugin.ways
+    lacking = [way.lacks(given) for way in ways]
     if account == plugin.name:
-        ways = f"Set {', '.join(each.env for each in fields)}; or refer to them in [accounts.{account}] of wixsend.toml."
+        names = " or ".join(", ".join(each.env for each in fields) for fields in lacking)
+        how = f"Set {names}; or refer to them in [accounts.{account}] of wixsend.toml."
     else:
-        examples = ", ".join(f'{each.name} = "{"env:" if each.secret else ""}…"' for each in fields)
-        ways = f"Complete [accounts.{account}] in wixsend.toml: {examples}"
+        examples = " or ".join(", ".join(f'{each.name} = "{"env:" if each.secret else ""}…"' for each in fields) for fields in lacking)
+        how = f"Complete [accounts.{account}] in wixsend.toml: {examples}"
     return CredentialsMissing(
-        f"credentials for {plugin.label} are missing (account {account}):\n" + "\n".join(lines),
-        f"{ways} See wixsend providers show {plugin.name}.",
+        f"credentials for {plugin.label} are missing (account {account}):\n" + "\n  or\n".join(map(_listed, lacking)),
+        f"{how} See wixsend providers show {plugin.name}.",
     )
+
+
+def _listed(fields: Sequence[CredentialField]) -> str:
+    return "\n".join(f"  {each.name}: {each.help}{f' ({each.where})' if each.where else ''}" for each in fields)

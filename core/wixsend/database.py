@@ -4,7 +4,6 @@ SQLite runs in WAL mode with synchronous=FULL: what a commit returned from survi
 write lock when it begins, so that none is refused half-way because another one wrote since it first read.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from wixsend.errors import JournalError, JournalNewer
-from wixsend.folder import private_folder
+from wixsend.folder import make_private, private_folder
 from wixsend.migrations import migrate
 from wixsend.tables import SCHEMA_VERSION, about, tables
 
@@ -43,7 +42,7 @@ class Database:
             private_folder(Path(self._path).parent)
         with self.speaking():
             if self._path:
-                _make_private(self._path)
+                make_private(self._path)
             self.engine = sa.create_engine(parsed, connect_args={"timeout": _PATIENCE} if sqlite else {})
             if sqlite:
                 sa.event.listen(self.engine, "connect", _make_durable)
@@ -115,7 +114,7 @@ class Database:
             return
         part = f"{copy}.part"
         Path(part).unlink(missing_ok=True)
-        _make_private(part)
+        make_private(part)
         with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
         Path(part).replace(copy)
@@ -143,15 +142,6 @@ def _parsed(url: str) -> sa.URL:
         raise JournalError(
             "the URL of the journal's database is no database URL", "Write [state] database as postgresql+psycopg://USER@HOST/NAME."
         ) from None
-
-
-def _make_private(path: str) -> None:
-    """Make the database's file, or close one that others can read. SQLite gives the files beside it the same permissions."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if os.name == "posix" and Path(path).stat().st_mode & 0o077:
-            Path(path).chmod(0o600)
 
 
 def _make_durable(connection: Any, _record: object) -> None:

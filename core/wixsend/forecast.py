@@ -6,22 +6,42 @@ as the run itself would find it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import batched
 
 from wixsend.bulk import IN_FLIGHT, Worlds
+from wixsend.engine import Preview
 from wixsend.errors import Refused, WixsendError
+from wixsend.flow import Stage
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
 from wixsend.plugins import Plugins
 from wixsend.provider import ProviderPlugin, Rate
+from wixsend.quota import Budget, Use, kept
 from wixsend.records import Granularity
+from wixsend.runs import AT_HOST, Group, Left
 from wixsend.sending import WixStatus
+from wixsend.survey import objected
 from wixsend.wix import RATE
 
-__all__ = ["SETTLING", "WIX_CALLS", "Forecast", "Load", "Outlook", "Prospect", "Wanted", "calls_for", "loads", "look_ahead", "seconds_for"]
+__all__ = [
+    "SETTLING",
+    "WIX_CALLS",
+    "Budgets",
+    "Forecast",
+    "Load",
+    "Look",
+    "Outlook",
+    "Prospect",
+    "Wanted",
+    "calls_for",
+    "loads",
+    "loads_left",
+    "look_ahead",
+    "seconds_for",
+]
 
 WIX_CALLS = 3
 """For one domain: the question, authenticate, and the question that confirms it."""
@@ -31,6 +51,9 @@ _HOST_CALLS = {Granularity.RECORD: 2, Granularity.RRSET: 3, Granularity.ZONE: 3}
 
 _AT_ONCE = 1000
 """Domains that a task is made for at one time."""
+
+_UNUSED = Use()
+_WIX = Budget("wix", kept((RATE,)))
 
 SETTLING = 3600.0
 """Seconds that Wix itself advises to wait for DNS (facts: wix-api.md); usually it takes minutes."""
@@ -56,6 +79,7 @@ class Wanted:
     wix: str = ""
     provider: str = ""
     account: str = ""
+    dmarc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +97,7 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one credential will be used for: `seconds` are what its quota makes of that many calls."""
+    """What one budget will be used for: `seconds` are what is left of its quota makes of that many calls."""
 
     who: str
     domains: int
@@ -83,7 +107,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is to be expected of a list. `seconds` are what the slowest credential's quota takes: the earliest end."""
+    """What is to be expected of a list. `seconds` are what the slowest budget takes: the earliest end."""
 
     prospects: tuple[Prospect, ...]
     loads: tuple[Load, ...]
@@ -102,28 +126,42 @@ class Forecast:
         return [prospect for prospect in self.prospects if prospect.outlook in outlooks]
 
 
+type Look = Callable[[Wanted, Outside], Awaitable[Preview]]
+"""Reads the zone of one domain, and makes its plan."""
+
+
 async def look_ahead(
-    wanted: Sequence[Wanted], worlds: Worlds, plugins: Plugins, tell: Callable[[int], None] = lambda _done: None
+    wanted: Sequence[Wanted],
+    worlds: Worlds,
+    plugins: Plugins,
+    budgets: Callable[[], Awaitable[Mapping[str, Budget]]],
+    tell: Callable[[int], None] = lambda _done: None,
+    look: Look | None = None,
 ) -> Forecast:
-    """The forecast for a list. `tell` is told how many domains have been looked at."""
+    """The forecast for a list. `tell` is told how many domains have been looked at; with `look`, each zone is read, and judged.
+
+    `budgets` are, in the end, those of the accounts that were opened.
+    """
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
     async def one(want: Wanted) -> Prospect:
         nonlocal done
         async with room:
-            prospect = await _prospect(want, worlds)
+            prospect = await _prospect(want, worlds, look)
         done += 1
         tell(done)
         return prospect
 
     prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*(one(want) for want in some))]
-    return Forecast(tuple(prospects), loads(prospects, plugins))
+    return Forecast(tuple(prospects), loads(prospects, plugins, await budgets()))
 
 
-async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
+async def _prospect(want: Wanted, worlds: Worlds, look: Look | None) -> Prospect:
     try:
         outside = worlds.at(want.wix, want.site)
+        if look is not None:
+            return await _judged(want, outside, look)
         if (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
             return Prospect(want, Outlook.DONE)
         return await _placed(want, outside)
@@ -132,7 +170,23 @@ async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
 
 
 async def _placed(want: Wanted, outside: Outside) -> Prospect:
-    located: Located = await Locator(outside, want.provider, want.account).locate(want.domain.name)
+    return _outlook(want, await Locator(outside, want.provider, want.account).locate(want.domain.name))
+
+
+async def _judged(want: Wanted, outside: Outside, look: Look) -> Prospect:
+    preview = await look(want, outside)
+    if preview.wix.status is WixStatus.AUTHENTICATED:
+        return Prospect(want, Outlook.DONE)
+    if preview.located is None:
+        return await _placed(want, outside)
+    found = _outlook(want, preview.located)
+    if found.outlook is not Outlook.READY or not preview.objections:
+        return found
+    refused = objected(preview.objections)
+    return replace(found, outlook=Outlook.STUCK, code=refused.code, why=refused.happened, next_step=refused.next_step)
+
+
+def _outlook(want: Wanted, located: Located) -> Prospect:
     if located.provider == "wix":
         return Prospect(want, Outlook.FOLLOWED, why=located.why)
     if located.account is None:
@@ -144,33 +198,70 @@ async def _placed(want: Wanted, outside: Outside) -> Prospect:
     return Prospect(want, Outlook.READY, **placed)
 
 
-def loads(prospects: Iterable[Prospect], plugins: Plugins) -> tuple[Load, ...]:
-    """What each credential will be used for, the slowest first."""
+type Budgets = Mapping[str, Budget]
+"""By the account's name, and `wix` or `wix PROFILE`; of an account that is not there nothing is taken to be used."""
+
+
+def loads_left(groups: Iterable[Group], left: Left, plugins: Plugins, budgets: Budgets) -> list[Load]:
+    """What each budget will still be used for, as far as is known; nothing for Wix once all that is left has to wait."""
+    at_hosts = Counter[tuple[str, str]]()
+    for group in groups:
+        if group.stage in AT_HOST and group.host:
+            at_hosts[group.host, group.account] += group.count
+    found = _host_loads(at_hosts, plugins, budgets)
+    if found or any(group.stage is Stage.ASKING for group in groups):
+        found.append(_load("Wix (the site with most domains)", left.at_one_site, left.at_one_site, WIX_CALLS, _WIX))
+    return found
+
+
+def loads(prospects: Iterable[Prospect], plugins: Plugins, budgets: Budgets) -> tuple[Load, ...]:
+    """What each budget will be used for, the slowest first."""
     ready = [prospect for prospect in prospects if prospect.outlook is Outlook.READY]
-    hosts = Counter((prospect.host, prospect.account) for prospect in ready)
-    sites = Counter(prospect.wanted.wix for prospect in ready)
-    found = [_host_load(plugins.get(host), account, count) for (host, account), count in hosts.items()]
-    found += [_load(f"Wix {profile}".rstrip(), count, WIX_CALLS, (RATE,)) for profile, count in sites.items()]
+    found = _host_loads(Counter((prospect.host, prospect.account) for prospect in ready), plugins, budgets)
+    sites = Counter((prospect.wanted.wix, prospect.wanted.site) for prospect in ready)
+    for profile in dict.fromkeys(profile for profile, _site in sites):
+        counts = [count for (other, _site), count in sites.items() if other == profile]
+        # Wix counts by site: those of a profile do not wait for each other.
+        budget = budgets.get(f"wix {profile}".rstrip(), _WIX)
+        found.append(_load(f"Wix {profile}".rstrip(), sum(counts), max(counts), WIX_CALLS, budget))
     return tuple(sorted(found, key=lambda load: -load.seconds))
 
 
+def _host_loads(counts: Mapping[tuple[str, str], int], plugins: Plugins, budgets: Budgets) -> list[Load]:
+    """Those of accounts at hosts, by how many domains each has to write; accounts whose calls are counted together are one."""
+    together: dict[object, list[str]] = {}
+    found: dict[object, tuple[ProviderPlugin, Budget, int]] = {}
+    for (host, account), count in counts.items():
+        plugin = plugins.get(host)
+        budget = budgets.get(account) or Budget((host, account), kept(plugin.quota, plugin.reserve))
+        together.setdefault(budget.identity, []).append(account)
+        found[budget.identity] = plugin, budget, count + found.get(budget.identity, (plugin, budget, 0))[2]
+    return [
+        _load(f"{plugin.label} ({', '.join(together[identity])})", domains, domains, calls_for(plugin), budget)
+        for identity, (plugin, budget, domains) in found.items()
+    ]
+
+
 def calls_for(plugin: ProviderPlugin) -> int:
-    """How many calls of a host's API one domain takes, whose zone was listed."""
-    return _HOST_CALLS[plugin.granularity]
+    """How many calls of a host's API one domain takes, whose zone was listed; the most, where the host has several ways."""
+    return max(_HOST_CALLS[way.granularity] for way in plugin.ways)
 
 
-def _host_load(plugin: ProviderPlugin, account: str, domains: int) -> Load:
-    return _load(f"{plugin.label} ({account})", domains, calls_for(plugin), plugin.quota)
+def _load(who: str, domains: int, waiting: int, calls: int, budget: Budget) -> Load:
+    """Of so many domains with so many calls each, of which no more than `waiting` wait for each other."""
+    return Load(who, domains, domains * calls, seconds_for(waiting * calls, budget.rates, budget.use))
 
 
-def _load(who: str, domains: int, calls: int, rates: Sequence[Rate]) -> Load:
-    return Load(who, domains, domains * calls, seconds_for(domains * calls, rates))
-
-
-def seconds_for(calls: int, rates: Sequence[Rate]) -> float:
-    """How many seconds pass until the last of so many calls may be made, when all rates hold at once and none was used before."""
-    if not rates or calls <= 0:
+def seconds_for(calls: int, rates: Sequence[Rate], use: Use = _UNUSED) -> float:
+    """How many seconds pass until the last of so many calls may be made, when all rates hold at once and `use` was made of them."""
+    if calls <= 0:
         return 0.0
-    *shorter, longest = sorted(rates, key=lambda rate: rate.seconds)
+    if not rates:
+        return use.shut
+    longest = max(rates, key=lambda rate: rate.seconds)
     full = (calls - 1) // longest.calls
-    return full * longest.seconds + seconds_for(calls - full * longest.calls, shorter)
+    made, at = list(use.spent), use.shut
+    for _ in range(calls - full * longest.calls):
+        at = max([at, *(made[-rate.calls] + rate.seconds for rate in rates if len(made) >= rate.calls)])
+        made.append(at)
+    return at + full * longest.seconds

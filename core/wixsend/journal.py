@@ -264,8 +264,7 @@ class Journal:
 
         Raises `Busy` at once when another process holds it; `whose` says to a person what it is.
         """
-        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
-        path = self._folder / f"{name}.lock"
+        path = self._lock_file(what)
         held = FileLock(path, timeout=0, mode=0o600)
         with self.database.speaking():
             try:
@@ -280,7 +279,21 @@ class Journal:
                 path.unlink()
             held.release()
 
+    def is_locked(self, what: str) -> bool:
+        """True when a process holds this name now."""
+        if not self._lock_file(what).exists():
+            return False
+        try:
+            with self.lock(what, what):
+                return False
+        except Busy:
+            return True
+
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _lock_file(self, what: str) -> Path:
+        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
+        return self._folder / f"{name}.lock"
 
     def _folded(self, connection: sa.Connection, rows: Sequence[Any]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         histories = self._histories(connection, [row.id for row in rows])

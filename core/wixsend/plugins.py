@@ -165,7 +165,9 @@ def _fault(plugin: Any, name: str) -> str:
         return f"its hook wixsend_provider yields a {type(plugin).__name__}, not a ProviderPlugin"
     if plugin.name != name:
         return f"it calls itself {plugin.name!r}, and its entry point says {name!r}: the two must be equal"
-    strange = [told for told in _texts(plugin) if not (isinstance(told, str) and told.isprintable())]
+    if any((way.name, way.base_url, way.also) != (name, plugin.base_url, ()) for way in plugin.also):
+        return "a way into the host that it has `also` differs in its name or base URL, or has ways of its own"
+    strange = [told for way in plugin.ways for told in _texts(way) if not (isinstance(told, str) and told.isprintable())]
     if strange:
         return f"what it says of itself is no printable line of text: {visible(repr(strange[0]))[:LONGEST]}"
     try:
@@ -178,7 +180,7 @@ def _fault(plugin: Any, name: str) -> str:
 
 def _texts(plugin: ProviderPlugin) -> Iterator[object]:
     """Everything of a plugin that is shown to a person."""
-    yield from (plugin.name, plugin.label, plugin.base_url, plugin.permissions, plugin.proven, *plugin.name_servers)
+    yield from (plugin.name, plugin.label, plugin.base_url, plugin.permissions, plugin.proven, plugin.api, *plugin.name_servers)
     yield from (*plugin.environments, *plugin.environments.values())
     for each in plugin.credentials:
         yield from (each.name, each.env, each.help, each.where)

@@ -399,26 +399,42 @@ def providers_json(rows: Sequence["Row"]) -> list[dict[str, Any]]:
 
 
 def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Block]:
-    """`wixsend providers show NAME`: what it needs, what it may do, what it cannot."""
-    quota = "; ".join(f"{rate.calls} calls in {span(rate.seconds)}" for rate in plugin.quota) or "none known"
-    limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
-    limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
+    """`wixsend providers show NAME`: what it needs, what it may do, what it cannot; for each of its APIs where it has several."""
     facts = (
         ("API", plugin.base_url),
         ("test environments", ", ".join(f"{name} ({url})" for name, url in plugin.environments.items())),
         ("name servers", ", ".join(plugin.name_servers)),
+        ("accounts", ", ".join(accounts) or "none configured"),
+    )
+    return [
+        Styled(f"{plugin.label} ({plugin.name})", "head"),
+        *_facts(facts),
+        *(block for way in plugin.ways for block in _way_lines(way)),
+    ]
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> list[Styled]:
+    return [Styled(f"  {name:<17}  {told}") for name, told in facts if told]
+
+
+def _way_lines(plugin: "ProviderPlugin") -> list[Block]:
+    """What follows from the credentials of one way into a host."""
+    quota = "; ".join(f"{rate.calls} calls in {span(rate.seconds)}" for rate in plugin.quota) or "none known"
+    quota += f"; {plugin.reserve:.0%} is left to others" if plugin.reserve else ""
+    limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
+    limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
+    facts = (
         ("one call replaces", {"record": "a record", "rrset": "an RRset", "zone": "the whole zone"}[plugin.granularity.value]),
         ("least permission", plugin.permissions),
         ("quota", quota),
+        ("quota counts", plugin.counts_by),
         ("limits", ", ".join(limits)),
         ("tried against", plugin.proven),
-        ("accounts", ", ".join(accounts) or "none configured"),
     )
-    label = max(len(name) for name, _ in facts)
     example = "\n".join(f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required)
     return [
-        Styled(f"{plugin.label} ({plugin.name})", "head"),
-        *(Styled(f"  {name:<{label}}  {told}") for name, told in facts if told),
+        *([Styled(""), Styled(f"With {plugin.api}", "head")] if plugin.api else []),
+        *_facts(facts),
         Styled(""),
         Styled("Credentials", "head"),
         Table(
@@ -439,16 +455,26 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
         "base_url": plugin.base_url,
         "environments": dict(plugin.environments),
         "name_servers": list(plugin.name_servers),
+        **_way_json(plugin),
+        "also": [_way_json(way) for way in plugin.also],
+        "accounts": list(accounts),
+    }
+
+
+def _way_json(plugin: "ProviderPlugin") -> dict[str, Any]:
+    return {
+        "api": plugin.api,
         "granularity": plugin.granularity.value,
         "permissions": plugin.permissions,
         "quota": [{"calls": rate.calls, "seconds": rate.seconds} for rate in plugin.quota],
+        "reserve": plugin.reserve,
+        "counts_by": plugin.counts_by,
         "limits": {"min_ttl": plugin.limits.min_ttl, "max_ttl": plugin.limits.max_ttl, "max_records": plugin.limits.max_records},
         "proven": plugin.proven,
         "credentials": [
             {"name": c.name, "env": c.env, "help": c.help, "where": c.where, "secret": c.secret, "required": c.required}
             for c in plugin.credentials
         ],
-        "accounts": list(accounts),
     }
 
 

@@ -14,20 +14,26 @@ from typing import Any
 
 from wixsend.events import Accepted, NotYet, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage
-from wixsend.forecast import SETTLING, Forecast, Outlook, Prospect
+from wixsend.forecast import SETTLING, Budgets, Forecast, Outlook, Prospect, loads_left
 from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
 from wixsend.names import text
+from wixsend.plugins import Plugins
 from wixsend.report import case_json
-from wixsend.runs import Filed, Group, Run, TakenIn
+from wixsend.runs import LIVE, Filed, Group, Left, Run, TakenIn
 from wixsend.sheet import Fault, Sheet
 
 __all__ = [
     "COLUMNS",
     "Cause",
+    "Ending",
+    "Standing",
     "Tally",
     "as_text",
+    "by_hand",
     "causes",
     "causes_blocks",
+    "ending",
+    "ending_line",
     "faults_blocks",
     "filed_json",
     "forecast_blocks",
@@ -123,18 +129,22 @@ def _grouped(told: Iterable[tuple[str, str, str, str]]) -> list[Cause]:
     return sorted(groups, key=lambda cause: -len(cause.domains))
 
 
-def causes_blocks(groups: Sequence[Cause]) -> list[Block]:
+def by_hand(waiting: Iterable[Filed]) -> list[Cause]:
+    """The domains that wait for somebody, grouped by why nobody here can write for them."""
+    step = "`wixsend plan DOMAIN` prints the records to add, and so does the report; the run goes on by itself."
+    return _grouped((text(f.entry.domain), "by-hand", f.entry.case.how, step) for f in waiting)
+
+
+def causes_blocks(groups: Sequence[Cause], style: str = "bad") -> list[Block]:
     """Each cause with its domains and the fix."""
     blocks: list[Block] = []
     for cause in groups:
         names = ", ".join(cause.domains[:_EXAMPLES]) + (
             f" and {len(cause.domains) - _EXAMPLES} more" if len(cause.domains) > _EXAMPLES else ""
         )
-        blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", "bad")]
-        blocks += [Styled(f"  {line}") for line in cause.why.splitlines()]
-        blocks += [
-            Styled(f"  next: {line}" if not number else f"        {line}") for number, line in enumerate(cause.next_step.splitlines())
-        ]
+        blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", style)]
+        blocks += [Styled(f"  {line.strip()}") for line in cause.why.splitlines()]
+        blocks += [Styled(f"  {' ' * 6 if place else 'next: '}{line}") for place, line in enumerate(_steps(cause.next_step).splitlines())]
     return blocks
 
 
@@ -164,22 +174,93 @@ _LINES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def status_blocks(run: Run, now: float, sums: Tally, groups: Sequence[Cause], next_look: float | None) -> list[Block]:
+_WITHOUT_HOST = frozenset({Stage.PROVING, Stage.AUTHENTICATING, Stage.CONFIRMING, Stage.FOLLOWING, Stage.AUDITING})
+"""Stages at which no host is known, or none any more needed, because a person adds the records, or Wix does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a run is expected to end, and why then; `at` is `None` where it is up to somebody."""
+
+    at: float | None
+    why: str
+
+
+def ending(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budgets, now: float, give_up: float) -> Ending:
+    """What is to be expected of a run, of which something is still to be done."""
+    live = [group for group in groups if group.stage in LIVE]
+    unplaced = sum(group.count for group in live if not group.host and group.stage not in _WITHOUT_HOST)
+    writing = loads_left(groups, left, plugins, budgets)
+    slowest = max(writing, key=lambda load: load.seconds, default=None)
+    if slowest is not None or unplaced:
+        why = "an hour for DNS, which usually takes minutes"
+        if slowest is not None and slowest.seconds:
+            why = f"{slowest.who} needs {span(slowest.seconds)} for {slowest.calls:,} calls by its quota, then {why}"
+        if unplaced:
+            why = f"{why}; the hosts of {unplaced:,} are not known yet"
+        return Ending(now + (slowest.seconds if slowest else 0.0) + SETTLING, why)
+    if not left.latest:
+        return Ending(None, "somebody has to add the records by hand")
+    if left.latest + SETTLING > now:
+        return Ending(left.latest + SETTLING, "an hour for DNS, which usually takes minutes")
+    return Ending(left.latest + give_up, "DNS or Wix takes longer than usual: until then it is waited for")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: `driven` when a process works on it now, `due` when something of it could be gone on with now.
+
+    `causes` are why domains failed, `hands` why others wait for somebody.
+    """
+
+    run: Run
+    sums: Tally
+    causes: Sequence[Cause]
+    hands: Sequence[Cause]
+    ending: Ending | None
+    next_look: float | None
+    due: bool
+    driven: bool
+
+
+def status_blocks(standing: Standing, now: float) -> list[Block]:
     """`wixsend bulk status RUN`."""
+    run, sums, groups = standing.run, standing.sums, standing.causes
     blocks: list[Block] = [Styled(f"{run.name}: {count(sums.rows, 'domain')} from {run.source}, begun {clock(run.at, now)}", "head")]
     blocks += [Styled(f"  {getattr(sums, name):>7,} {words}", style) for name, words, style in _LINES if getattr(sums, name)]
     if run.cancelled:
         blocks.append(Styled("  cancelled: nothing more is begun until `wixsend bulk run` takes it up again", "warn"))
-    elif next_look is not None and not sums.over:
-        blocks.append(Styled(f"  next look at {clock(next_look, now)}", "quiet"))
+    elif not sums.over:
+        blocks += [Styled(f"  {line}", "quiet") for line in _ahead(standing, now)]
+    if standing.hands:
+        blocks += [Styled(""), *causes_blocks(standing.hands, "warn")]
     if groups:
         blocks += [Styled(""), *causes_blocks(groups), Styled("")]
         blocks.append(Styled(f"When that is mended: wixsend bulk retry {run.name} (--only CODE for some of them)."))
     return blocks
 
 
-def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float | None) -> dict[str, Any]:
+def _ahead(standing: Standing, now: float) -> list[str]:
+    """What comes next, and when it ends."""
+    if not standing.driven:
+        lines = [f"no process works on it: `wixsend bulk run {standing.run.source}` goes on"]
+    elif standing.due or standing.next_look is None:
+        lines = ["a process works on it"]
+    else:
+        lines = [f"a process waits for it; next look at {clock(standing.next_look, now)}"]
+    if standing.ending is not None:
+        lines.append(ending_line(standing.ending, now))
+    return lines
+
+
+def ending_line(ending: Ending, now: float) -> str:
+    """When it ends, as a person reads it."""
+    return f"expected end: {clock(ending.at, now)} ({ending.why})" if ending.at is not None else f"open end: {ending.why}"
+
+
+def status_json(standing: Standing) -> dict[str, Any]:
     """`wixsend bulk status RUN --json`."""
+    run, sums, groups, ending = standing.run, standing.sums, standing.causes, standing.ending
     return {
         "run": run.name,
         "source": run.source,
@@ -188,9 +269,17 @@ def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float
         "domains": sums.rows,
         **{name: getattr(sums, name) for name, _words, _style in _LINES},
         "stages": {stage.name.lower(): number for stage, number in sums.stages.items()},
-        "next_look": None if next_look is None else stamp(next_look),
-        "causes": [{"code": c.code, "why": c.why, "next": c.next_step, "domains": list(c.domains)} for c in groups],
+        "driven": standing.driven,
+        "next_look": None if standing.next_look is None else stamp(standing.next_look),
+        "expected_end": stamp(ending.at) if ending is not None and ending.at is not None else None,
+        "expected_why": ending.why if ending is not None else None,
+        "causes": [_cause_json(cause) for cause in groups],
+        "hands": [_cause_json(cause) for cause in standing.hands],
     }
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    return {"code": cause.code, "why": cause.why, "next": cause.next_step, "domains": list(cause.domains)}
 
 
 # -- lists and forecasts -----------------------------------------------------------------------------------------------
@@ -199,7 +288,7 @@ def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float
 def faults_blocks(source: str, sheet: Sheet) -> list[Block]:
     """What was read, which lines cannot be worked on and why, and what was understood differently."""
     blocks: list[Block] = [Styled(f"{source}: {sheet.form}, {count(len(sheet.rows), 'domain')}", "head")]
-    for faults, style, words in ((sheet.faults, "bad", "cannot be worked on"), (sheet.remarks, "warn", "understood differently")):
+    for faults, style, words in ((sheet.faults, "bad", "cannot be worked on"), (sheet.remarks, "warn", "to be looked at")):
         if faults:
             blocks.append(Styled(f"{count(len(faults), 'line')} {words}:", style))
             blocks += [Styled(f"  line {fault.line}: {fault.reason}") for fault in faults[:_SHOWN]]
@@ -296,9 +385,27 @@ def _words(*kinds: type) -> _Cell:
     return lambda filed: next((str(getattr(h.event, "why", "")) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
 
 
+def _wix_said(filed: Filed) -> str:
+    """Wix's last answer to whether the domain is authenticated."""
+    told = (h.event for h in reversed(filed.history) if isinstance(h.event, NotYet | Accepted | WixAuthenticated))
+    last = next(told, None)
+    return "" if last is None else last.why if isinstance(last, NotYet) else "AUTHENTICATED"
+
+
+def _by_hand(filed: Filed) -> bool:
+    return filed.entry.case.stage is Stage.PROVING and not filed.entry.case.provider
+
+
 def _status(filed: Filed) -> str:
+    return "by hand" if _by_hand(filed) else filed.entry.case.stage.value
+
+
+def _next(filed: Filed) -> str:
+    """What somebody has to do; for records that are to be added by hand, the records."""
     case = filed.entry.case
-    return "by hand" if case.stage is Stage.PROVING and not case.provider else case.stage.value
+    if _by_hand(filed):
+        return "\n".join(["Add by hand:", *(f"{text(r.owner)} {r.rtype} {r.rdata}" for r in case.to_prove)])
+    return case.stop.next_step if case.stop else ""
 
 
 def _added(filed: Filed) -> str:
@@ -309,7 +416,7 @@ COLUMNS: Mapping[str, _Cell] = {
     "wixsend_status": _status,
     "wixsend_code": lambda filed: filed.entry.case.stop.error if filed.entry.case.stop else "",
     "wixsend_why": lambda filed: filed.entry.case.warning or filed.entry.case.why,
-    "wixsend_next": lambda filed: filed.entry.case.stop.next_step if filed.entry.case.stop else "",
+    "wixsend_next": _next,
     "wixsend_domain": lambda filed: text(filed.entry.domain),
     "wixsend_site": lambda filed: filed.entry.site,
     "wixsend_zone": lambda filed: text(filed.entry.case.apex) if len(filed.entry.case.apex) > 1 else "",
@@ -321,7 +428,7 @@ COLUMNS: Mapping[str, _Cell] = {
     "wixsend_visible_at": _when(Visible),
     "wixsend_evidence": _words(Visible),
     "wixsend_authenticated_at": _when(WixAuthenticated, Accepted),
-    "wixsend_wix_said": _words(NotYet),
+    "wixsend_wix_said": _wix_said,
 }
 """Our columns of a report, and what stands in them. Accounts are named; no credential is in any of them."""
 
@@ -360,48 +467,83 @@ def report_json(run: Run, filed: Iterable[Filed]) -> dict[str, Any]:
 
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1f24;background:#fff}
-table{border-collapse:collapse;width:100%;margin:1rem 0}
-th,td{border-bottom:1px solid #d5dae0;padding:.35rem .6rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
-pre{white-space:pre-wrap;margin:0;font:inherit}
-.good{color:#18794e}.bad{color:#b42318}.warn{color:#8a5a00}
+:root{--text:#1b1f24;--line:#d5dae0;--quiet:#57606a;--good:#18794e;--bad:#b42318;--warn:#8a5a00}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:var(--text);background:#fff}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
+.totals dt{text-align:right;font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}
+section{border-left:.25rem solid;padding-left:1rem;margin:1.25rem 0;overflow-wrap:anywhere}
+section p{margin:.25rem 0;white-space:pre-line}
+table{border-collapse:collapse;width:100%}
+th,td{border-bottom:1px solid var(--line);padding:.4rem .6rem;text-align:left;vertical-align:top;overflow-wrap:break-word}
+td p{margin:0;white-space:pre-line;overflow-wrap:anywhere}
+.text{color:var(--text)}.quiet,summary,dl.more dt{color:var(--quiet)}.quiet,dl.more{font-size:.9em}
+.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
+@media(max-width:45rem){
+thead{display:none}tr,td{display:block}td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}
+}
 @media(prefers-color-scheme:dark){
-body{background:#14171a;color:#e6e8ea}th,td{border-color:#343a40}.good{color:#5bd39a}.bad{color:#ff8a80}.warn{color:#e6b35a}
+:root{--text:#e6e8ea;--line:#343a40;--quiet:#9aa4ae;--good:#5bd39a;--bad:#ff8a80;--warn:#e6b35a}body{background:#14171a}
 }
 """
-_HTML_COLUMNS = ("status", "why", "next", "host", "account", "added", "authenticated_at")
+_MORE = ("added", "kept", "written_at", "visible_at", "evidence", "authenticated_at", "wix_said", "zone", "site")
+"""Our columns that a row of the page shows when it is opened."""
+
+_COLOURS = {Stage.DONE: "good", Stage.STOPPED: "bad", Stage.UNDONE: "quiet"}
 
 
-def report_html(
-    run: Run, sums: Tally, groups: Sequence[Cause], filed: Iterable[Filed], now: float, clean: Callable[[str], str]
-) -> Iterator[str]:
+def report_html(standing: Standing, filed: Iterable[Filed], now: float, clean: Callable[[str], str]) -> Iterator[str]:
     """The report as one page that needs nothing else, a few rows at a time. Every text goes through `clean` and is escaped."""
 
     def shown(value: str) -> str:
         return escape(clean(value))
 
+    run, sums = standing.run, standing.sums
     yield (
         "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>wixsend: {shown(run.name)}</title><style>{_STYLE}</style>\n"
-        f"<h1>{shown(run.name)}</h1><p>{sums.rows:,} domains from {shown(run.source)}, as of {stamp(now)}.</p>\n<table>"
+        f"<h1>{shown(run.name)}</h1><p>{count(sums.rows, 'domain')} from {shown(run.source)}, as of {stamp(now)}.</p>\n<dl class=totals>\n"
     )
     for name, words, style in _LINES:
         if getattr(sums, name):
-            yield f"<tr><td class={style or 'plain'}>{getattr(sums, name):,}</td><td>{words}</td></tr>\n"
-    yield "</table>\n"
-    if groups:
-        yield "<h2>What failed, and the fix</h2>\n<table><tr><th>domains<th>why<th>what to do</tr>\n"
-        for cause in groups:
-            names = ", ".join(cause.domains)
+            yield f"<dt class={style}>{getattr(sums, name):,}</dt><dd>{words}</dd>\n"
+    yield "</dl>\n"
+    for heading, causes, style in (
+        ("What failed, and the fix", standing.causes, "bad"),
+        ("What waits for somebody", standing.hands, "warn"),
+    ):
+        yield f"<h2>{heading}</h2>\n" if causes else ""
+        for cause in causes:
             yield (
-                f"<tr><td><details><summary class=bad>{len(cause.domains):,} × {shown(cause.code)}</summary>{shown(names)}</details></td>"
-                f"<td><pre>{shown(cause.why)}</pre></td><td><pre>{shown(cause.next_step)}</pre></td></tr>\n"
+                f"<section class={style}><p><b>{count(len(cause.domains), 'domain')}: {shown(cause.code)}</b></p>"
+                f"<p class=text>{shown(cause.why)}</p><p class=text><b>{shown(_steps(cause.next_step))}</b></p>"
+                f"{_names(cause.domains, shown)}</section>\n"
             )
-        yield "</table>\n"
-    headings = "".join(f"<th>{shown(heading)}" for heading in (*run.columns, *_HTML_COLUMNS))
-    yield f"<h2>Every domain</h2>\n<table><tr>{headings}</tr>\n"
+    yield "<h2>Every domain</h2>\n<table><thead><tr><th>domain<th>status<th>what happened<th>where</tr></thead>\n"
     for each in filed:
-        cells = [*(each.cells.get(heading, "") for heading in run.columns), *(COLUMNS[f"wixsend_{name}"](each) for name in _HTML_COLUMNS)]
-        yield f"<tr>{''.join(f'<td><pre>{shown(cell)}</pre>' for cell in cells)}</tr>\n"
+        yield _html_row(run, each, shown)
     yield "</table>\n</html>\n"
+
+
+def _names(domains: Sequence[str], shown: Callable[[str], str]) -> str:
+    names = shown(", ".join(domains))
+    return f"<p class=text>{names}</p>" if len(domains) <= _EXAMPLES else f"<details class=text><summary>which</summary>{names}</details>"
+
+
+def _html_row(run: Run, filed: Filed, shown: Callable[[str], str]) -> str:
+    """One domain: the input's cells under its name, and what is told at length when it is opened."""
+    told = {name: cell(filed) for name, cell in COLUMNS.items()}
+    mine = [f"{heading}: {cell}" for heading in run.columns if (cell := filed.cells.get(heading, "")) and cell != told["wixsend_domain"]]
+    what = "\n".join(filter(None, (told["wixsend_why"], _steps(told["wixsend_next"])))) or told["wixsend_authenticated_at"]
+    where = " · ".join(dict.fromkeys(filter(None, (told["wixsend_host"], told["wixsend_account"]))))
+    more = "".join(f"<dt>{name.replace('_', ' ')}</dt><dd>{shown(value)}</dd>" for name in _MORE if (value := told[f"wixsend_{name}"]))
+    return (
+        f"<tr><td><b>{shown(told['wixsend_domain'])}</b><p class=quiet>{shown(' · '.join(mine))}</p></td>"
+        f"<td class={_COLOURS.get(filed.entry.case.stage, 'warn')}>{shown(told['wixsend_status'])}</td>"
+        f"<td><p>{shown(what)}</p><details><summary>more</summary><dl class=more>{more}</dl></details></td><td>{shown(where)}</td></tr>\n"
+    )
+
+
+def _steps(next_step: str) -> str:
+    """Each way out on a line."""
+    return "\n".join(line.strip() for line in next_step.splitlines())

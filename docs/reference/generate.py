@@ -112,6 +112,7 @@ CONTRACT: Mapping[str, str] = {
     "An open account": "Provider BlockingProvider Credentials Wire Receipt",
     "What is in a zone": "Zone Snapshot WHOLE Record Fragile",
     "What is to be written": "Edit Change",
+    "A host that takes one record with each call": "OneByOne write_one_by_one",
     "Names and text": "Name absolute relative_text text txt_rdata txt_text",
     "Errors": "ErrorRule",
 }
@@ -154,7 +155,7 @@ def exported(name: str) -> str:
     if name == "Name":
         return "### `Name`\n\n`dns.name.Name` of dnspython, always absolute here. Compared by label, without regard to case.\n"
     node = next(node for node in ast.parse(inspect.getsource(home)).body if name in defined(node))
-    if isinstance(node, ast.FunctionDef):
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return f"### `{name}`\n\n```text\n{signature(node)}\n```\n\n{ast.get_docstring(node)}\n"
     if not isinstance(node, ast.ClassDef):
         after = ast.parse(inspect.getsource(home)).body
@@ -175,7 +176,7 @@ def exported(name: str) -> str:
 
 def defined(node: ast.stmt) -> set[str]:
     """The names that a statement of a module defines."""
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return {node.name}
     if isinstance(node, ast.TypeAlias):
         return {ast.unparse(node.name)}
@@ -200,18 +201,22 @@ def hosts() -> str:
             plugin = row.plugin
             if plugin is None or plugin.reads == "dns":
                 continue
-            quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in plugin.quota) or "not known"
-            limit = str(plugin.limits.max_records or "no limit known")
-            needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in plugin.credentials)
-            least = f"{plugin.limits.min_ttl} s"
-            yield plugin.label, plugin.granularity.value, limit, least, quota, needed, plugin.permissions, plugin.proven
+            for way in plugin.ways:
+                quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in way.quota) or "not known"
+                quota += f"; {way.reserve:.0%} left to others" if way.reserve else ""
+                quota += f"; counted by {way.counts_by}" if way.counts_by else ""
+                limit = str(way.limits.max_records or "no limit known")
+                needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in way.credentials)
+                least = f"{way.limits.min_ttl} s"
+                label = f"{way.label}, {way.api}" if way.api else way.label
+                yield label, way.granularity.value, limit, least, quota, needed, way.permissions, way.proven
 
     header = (
         "host",
         "one call replaces",
         "records at most",
         "least TTL",
-        "quota kept",
+        "quota",
         "credentials",
         "least permission",
         "proven against",

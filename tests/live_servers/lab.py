@@ -62,6 +62,8 @@ POWERDNS_HOSTS = ("pdns1.hosts.com", "pdns2.hosts.com")
 
 MIRRORED, CLIPPED, TCP_ONLY = "mirrored.com", "a-zone-whose-answers-have-no-room-in-a-small-datagram.com", "tcp-only.com"
 SIGNED, BOGUS = "signed.net", "bogus.net"
+UNPROVED = "unproved.net"
+"""Not signed, but its registry is, which denies DS records for it without a signature: resolvers that validate believe nothing in it."""
 NEGATIVE_TTL = 2
 """For how many seconds a resolver denies names in the lab's zones, unless a zone says otherwise."""
 
@@ -275,6 +277,7 @@ class Lab:
         self._start(API, ".", ["pdns_server", f"--config-dir={folder}"], folder)
         self.create("hosts.com", _addresses(), 60)
         self.create(SIGNED, (), NEGATIVE_TTL, signed=True)
+        self.create(UNPROVED, (), NEGATIVE_TTL)
         keys = self._called("GET", f"/api/v1/servers/localhost/zones/{SIGNED}./cryptokeys").json()
         signed_ds = next(ds for key in keys for ds in key["ds"] if ds.split()[2] == "2")
 
@@ -294,7 +297,10 @@ class Lab:
         (registry / "com.zone").write_text(_head("com", "a.tld") + hosts + glue + others)
         net = f"{SIGNED}. IN DS {signed_ds}\n" + "".join(f"{SIGNED}. IN NS {host}.\n" for host in POWERDNS_HOSTS)
         net += f"{bogus_ds}\n{BOGUS}. IN NS knot.hosts.com.\n"
+        net += "".join(f"{UNPROVED}. IN NS {host}.\n" for host in POWERDNS_HOSTS)
         net_ds = _sign(registry, "net", _head("net", "a.tld") + net)
+        proofless = registry / "net.zone"
+        proofless.write_text(re.sub(rf"^{re.escape(UNPROVED)}\.\s.*RRSIG\s+NSEC\s.*\n", "", proofless.read_text(), flags=re.MULTILINE))
         (registry / "knot.conf").write_text(configs.knot(registry, REGISTRY, ["com", "net"], {}))
         self._start(REGISTRY, "com", ["knotd", "-c", str(registry / "knot.conf")], registry)
 

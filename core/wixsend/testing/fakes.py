@@ -76,6 +76,9 @@ class FakeHost(ABC):
     credentials: ClassVar[Mapping[str, str]]
     """The only credentials that it accepts, by `CredentialField.name`."""
 
+    also: "ClassVar[tuple[type[FakeHost], ...]]" = ()
+    """The same host, opened by the credentials of the plugin's other ways (`ProviderPlugin.also`), which differ in `credentials` alone."""
+
     def __init__(self, now: Callable[[], float] = time.monotonic, rate_limits: bool = False) -> None:
         self.now = now
         self.rate_limits = rate_limits
