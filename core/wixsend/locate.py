@@ -15,7 +15,7 @@ from wixsend.hosts import hosts_of
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, matches_suffix, text
 from wixsend.plugins import Plugins
-from wixsend.records import Zone
+from wixsend.records import Snapshot, Zone
 from wixsend.verdict import Delegation
 from wixsend.wix import Wix
 
@@ -157,7 +157,18 @@ class Locator:
                 f"the zone {text(apex)} is held more than once, and no name servers tell which one the world sees: {named}",
                 "Name the account that serves it: --account NAME. Of two zones in one account remove the one that nobody is sent to.",
             )
-        return found[0]
+        return self._read_as_it_must_be(found[0])
+
+    def _read_as_it_must_be(self, located: Located) -> Located:
+        """A host that cannot be read is read at the zone's own name servers."""
+        adapter, dns, delegation = located.adapter, self._outside.dns, located.delegation
+        if adapter is None or adapter.plugin.reads == "host":
+            return located
+
+        async def read(zone: Zone, names: frozenset[Name]) -> Snapshot:
+            return Snapshot(zone, await dns.held(delegation, names), names)
+
+        return replace(located, adapter=adapter.reading(read))
 
     async def _holding(self, located: Located, accounts: Sequence[Account]) -> list[Located]:
         """The accounts that hold the zone; of several, those whose name servers are the zone's, where any are."""

@@ -94,10 +94,13 @@ class Plugins:
 
     def _row(self, name: str) -> Row:
         if name not in self._claims:
-            known = ", ".join(self._claims) or "none"
+            bridge, _, host = name.rpartition(":")
+            known = ", ".join(claim for claim in self._claims if ":" not in claim or claim.startswith(f"{bridge}:")) or "none"
             raise PluginMissing(
                 f"no plugin for the DNS host {name!r} is installed (installed: {known})",
-                f"Install it, for example: pip install wixsend-{name}",
+                f"It is here under its own name: {host}"
+                if host in self._claims
+                else f"Install it, for example: pip install wixsend-{host}",
             )
         if name not in self._rows:
             self._rows[name] = self._load(name)

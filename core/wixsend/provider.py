@@ -7,7 +7,7 @@ sleep, no lock, and reads no environment variable. A plugin is one `ProviderPlug
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from wixsend.errors import (
     CredentialsRejected,
@@ -204,6 +204,10 @@ class ProviderPlugin:
     A host that people run for themselves has no `base_url` and no `name_servers`, and gives an example of its base URL in `own_url`:
     every account then says where it is, and is asked for each zone whose name servers belong to nobody else.
 
+    `reads` is "dns" where the host cannot be read, or not be believed: `read` is then never called. What a name holds is asked of every
+    authoritative server of the zone, of whatever type, and a server that does not say keeps the name from being written. The proof in DNS
+    is then also the second look after a write.
+
     Where a vendor has several APIs, `api` names this one, and `also` are the others: each is a whole plugin of the same name, with what
     follows from its credentials (granularity, limits, permissions). An account is opened by the first for which it has the credentials.
     """
@@ -224,6 +228,7 @@ class ProviderPlugin:
     permissions: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     proven: str = ""
+    reads: Literal["host", "dns"] = "host"
     api: str = ""
     also: "tuple[ProviderPlugin, ...]" = ()
 
