@@ -110,6 +110,14 @@ async def test_after_a_month_it_stops_and_says_so(world: World) -> None:
     assert 30 * DAY <= world.clock.at - begun < 31 * DAY
 
 
+async def test_begun_anew_after_that_it_is_still_the_persons(world: World) -> None:
+    world.add_zone("example.com", "godaddy")
+    await world.run("example.com", by_hand=True).authenticate(wait=False)
+    assert (await world.run("example.com").authenticate()).case.stage is Stage.STOPPED
+    entry = await world.run("example.com").authenticate(wait=False)
+    assert entry.case.stage is Stage.PROVING and entry.case.handed and world.server.count("godaddy") == 0
+
+
 async def test_who_goes_by_wixs_documentation_waits_for_the_person_all_the_same(world: World) -> None:
     held = elsewhere(world)
     run = replace(world.run("example.com", by_hand=True), times=Times(Patience.DOCUMENTED))
