@@ -7,11 +7,12 @@ No message that leaves it holds a secret of the account, whatever the vendor or 
 
 import asyncio
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Self
 
-from wixsend.errors import ConfigError, PluginBroken, Unavailable, WixsendError
+from wixsend.errors import Busy, ConfigError, PluginBroken, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
 from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, Wire, translate
@@ -128,11 +129,15 @@ class Adapter:
         except ConfigError as wrong:
             raise _cleaned(wrong, self._redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
+            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy)), None)
+            if stopped is not None:  # an SDK takes whatever stops its request for the network's failure
+                raise stopped from None
             raise translate(wrong, self._provider.errors, self.label, writing, self._redactor) from wrong
 
     async def _do(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is not None:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*args))
+            # In the caller's context: the wire asks there for the last word before a request.
+            return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, method, *args)
         async with self._turn:
             answer = method(*args)
             return await answer if inspect.isawaitable(answer) else answer
@@ -140,6 +145,14 @@ class Adapter:
     def _promised(self, kept: bool, otherwise: str) -> None:
         if not kept:
             raise PluginBroken(f"{self.label}: the plugin {self.plugin.name} {otherwise}", "Report it to the plugin's author.")
+
+
+def _causes(wrong: BaseException) -> Iterator[BaseException]:
+    """The exception and what it came from."""
+    seen: BaseException | None = wrong
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
 
 
 def _are(kind: type, values: object) -> bool:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from wixsend import tally
 from wixsend.board import Board
-from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, order_of
+from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, order_of
+from wixsend.engine import Update
 from wixsend.errors import Busy, ConfigError, NotVisible, Refused, SomeFailed, WixsendError
 from wixsend.flow import Stage
 from wixsend.folder import append_private
@@ -24,13 +25,14 @@ from wixsend.locate import Located
 from wixsend.mend import Mender
 from wixsend.names import text
 from wixsend.plan import Plan
-from wixsend.runs import Filed, Run, Runs, Terms
+from wixsend.runs import ENDED, Filed, Ref, Run, Runs, Terms
 from wixsend.session import Session, state_folder
 from wixsend.sheet import Fault, Row, Sheet, read_sheet
 from wixsend.tables import cases
 from wixsend.terminal import Terminal
+from wixsend.worker import Worker
 
-__all__ = ["Asked", "cancel", "check", "report", "retry", "run", "status", "undo"]
+__all__ = ["Asked", "cancel", "check", "report", "retry", "run", "status", "undo", "worker"]
 
 _LISTING = 20
 """From so many domains on, an account's listing is worth its calls."""
@@ -199,10 +201,28 @@ async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) 
     runs, journal = Runs(session.journal), session.journal
     session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
     with Board(terminal, runs, run, session.plugins, session.calls) as board:
-        hops = Hops(run, session, journal, _common(session), _log(session), board.watch)
         async with _refreshed(board):
-            await Driver(run, hops, session, journal).drive(wait=wait)
+            if journal.database.shared:
+                await _take_part(session, terminal, runs, run, board, wait=wait)
+            else:
+                await Driver(run, _hops(session, run, board.watch), session, journal).drive(wait=wait)
     return _ended(session, terminal, runs, runs.get(run.name))
+
+
+async def _take_part(session: Session, terminal: Terminal, runs: Runs, run: Run, board: Board, *, wait: bool) -> None:
+    """Work beside whoever else does until nothing of this run is to be done any more, or without `wait` until what is left has to wait."""
+
+    def over() -> bool:
+        return runs.get(run.name).cancelled or not (runs.is_live(run) if wait else runs.due(run, session.now(), 1))
+
+    def hops(other: Run) -> Hops:
+        return _hops(session, other, board.watch if other.id == run.id else None)
+
+    await Worker(session, session.journal, hops, terminal.tell).work(over)
+
+
+def _hops(session: Session, run: Run, watch: Watch | None) -> Hops:
+    return Hops(run, session, session.journal, _common(session), _log(session), watch)
 
 
 @asynccontextmanager
@@ -259,6 +279,33 @@ def _show_status(session: Session, terminal: Terminal, runs: Runs, run: Run) -> 
         terminal.show(tally.status_blocks(run, time.time(), sums, groups, next_look))
     else:
         terminal.line(tally.status_json(run, sums, groups, next_look))
+
+
+async def worker(session: Session, terminal: Terminal) -> int:
+    """`wixsend worker`: takes part in every run of a shared database until it is stopped."""
+    journal = session.journal
+    if not journal.database.shared:
+        raise ConfigError(
+            "this machine's journal is its own: there is nobody to share the work with",
+            "Name a PostgreSQL database, the same on every machine: [state] database, or WIXSEND_DATABASE_URL.",
+        )
+    runs, told = Runs(journal), dict[int, Stage]()
+
+    def watch(ref: Ref, update: Update) -> None:
+        case = update.entry.case
+        if told.get(ref.case_id) != case.stage:
+            told[ref.case_id] = case.stage
+            terminal.tell(Styled(f"{text(ref.domain)}: {case.stage.value}", "bad" if case.stage is Stage.STOPPED else ""))
+        if case.stage in ENDED:
+            told.pop(ref.case_id, None)
+
+    def hops(run: Run) -> Hops:
+        session.holdings.lists |= sum(group.count for group in runs.groups(run)) >= _LISTING
+        return _hops(session, run, watch)
+
+    terminal.tell(f"working on the runs in {journal.database.shown}; Ctrl-C stops this worker, and others go on")
+    await Worker(session, journal, hops, terminal.tell).work()
+    return 0
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------

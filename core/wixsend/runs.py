@@ -20,7 +20,7 @@ from wixsend.names import Name, text
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, rows, runs
 
-__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Ref", "Run", "Runs", "TakenIn", "Terms"]
+__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Ready", "Ref", "Run", "Runs", "TakenIn", "Terms"]
 
 AT_HOST: frozenset[Stage] = frozenset({Stage.PLANNING, Stage.AGREEING, Stage.WRITING})
 """The stages at which a domain needs the account at its host."""
@@ -77,6 +77,16 @@ class Ref:
     def lane(self) -> tuple[str, str]:
         """What it queues for: an account at a host, or (with nothing before it) its site at Wix."""
         return (self.host, self.at_account) if self.stage in AT_HOST else ("", self.site)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A case that can be gone on with: the number of its last event, and whether it is at the account of its host."""
+
+    case_id: int
+    domain: str
+    seq: int
+    at_host: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +210,29 @@ class Runs:
 
     def due(self, run: Run, now: float, depth: int) -> list[Ref]:
         """Rows that can be gone on with now, at most `depth` of each lane: those that waited least first, lanes in turn."""
-        lane = sa.case((cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account), else_=cases.c.site)
-        place = sa.func.row_number().over(partition_by=lane, order_by=(cases.c.due, rows.c.number)).label("place")
+        place = sa.func.row_number().over(partition_by=_LANE, order_by=(cases.c.due, rows.c.number)).label("place")
         found = _refs(place).where(rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE)), cases.c.due <= now).subquery()
         query = sa.select(found).where(found.c.place <= depth).order_by(found.c.place, found.c.number).limit(MOST)
         with self._database.reading() as connection:
             return [_ref(row) for row in connection.execute(query)]
+
+    def ready(self, now: float, depth: int) -> list[Ready]:
+        """Cases of whatever run that can be gone on with now, at most `depth` of each lane: lanes in turn, in each by the time."""
+        place = sa.func.row_number().over(partition_by=_LANE, order_by=(cases.c.due, cases.c.id)).label("place")
+        wanted = sa.exists().where(rows.c.case_id == cases.c.id, rows.c.run_id == runs.c.id, ~runs.c.cancelled)
+        live = (cases.c.stage.in_(_values(LIVE)), cases.c.due <= now)
+        found = sa.select(cases.c.id, cases.c.domain, cases.c.seq, cases.c.stage, place).where(*live, wanted).subquery()
+        query = sa.select(found).where(found.c.place <= depth).order_by(found.c.place, found.c.id).limit(MOST)
+        with self._database.reading() as connection:
+            return [Ready(row.id, row.domain, row.seq, Stage(row.stage) in AT_HOST) for row in connection.execute(query)]
+
+    def wants(self, case_id: int) -> tuple[Run, Ref] | None:
+        """The row of a case that something is still to be done for, in the newest run that wants it; `None` where there is none."""
+        mine = _refs(*runs.c).join(runs, runs.c.id == rows.c.run_id)
+        query = mine.where(cases.c.id == case_id, cases.c.stage.in_(_values(LIVE)), ~runs.c.cancelled).order_by(runs.c.id.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (_run(row), _ref(row))
 
     def is_live(self, run: Run) -> bool:
         """True when something of the run is still to be done, now or later."""
@@ -300,6 +327,10 @@ def _columns(row: Row, headings: Sequence[str]) -> dict[str, Any]:
 
 def _values(stages: Collection[Stage]) -> list[str]:
     return sorted(stage.value for stage in stages)
+
+
+_LANE = sa.case((cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account), else_=cases.c.site)
+"""`Ref.lane`, for the database."""
 
 
 def _refs(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:

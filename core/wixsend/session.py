@@ -218,8 +218,8 @@ class Session:
 
         folder = state_folder(self.config)
         url = self._value(("state", "database")) if ("state", "database") in self.config.set else f"sqlite:///{folder / 'journal.db'}"
-        keep = self.config.settings.state.keep_backups
-        return Journal(url, folder, self.config.times, *([] if keep is None else [keep]))
+        chosen = {"keep_backups": self.config.settings.state.keep_backups, "dead_after": self.config.settings.worker.dead_after}
+        return Journal(url, folder, self.config.times, **{name: value for name, value in chosen.items() if value is not None})
 
     @property
     def known_targets(self) -> frozenset[Name]:

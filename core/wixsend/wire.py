@@ -7,7 +7,9 @@ is configured on purpose, or not used. TLS verification cannot be switched off; 
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from ipaddress import ip_address
 from typing import Any, NoReturn
@@ -22,13 +24,26 @@ from pyrate_limiter import Rate as _Rate
 from wixsend.errors import ConfigError, Unavailable
 from wixsend.provider import Rate
 
-__all__ = ["MAX_BODY", "HttpWire", "verification"]
+__all__ = ["MAX_BODY", "HttpWire", "last_word", "verification"]
 
 MAX_BODY = 10 * 1024 * 1024
 """The largest response body that is read, in bytes: no zone of any host comes near it."""
 
 _WHOLE = 4.0
 """How many times its time-out a whole answer may take. httpx's time-outs are for each read: an answer that drips would last for ever."""
+
+
+_last_word: ContextVar[Callable[[], None]] = ContextVar("last_word", default=lambda: None)
+
+
+@contextmanager
+def last_word(says: Callable[[], None]) -> Iterator[None]:
+    """Call this before each request that is made inside, when it has its place in the quota and is about to be sent: it may raise."""
+    before = _last_word.set(says)
+    try:
+        yield
+    finally:
+        _last_word.reset(before)
 
 
 class HttpWire:
@@ -70,6 +85,7 @@ class HttpWire:
         self._admit(url)
         if self._limiter is not None:
             self._limiter.try_acquire("call")
+        _last_word.get()()
         self.calls += 1
 
     async def before_async(self, method: str, url: str) -> None:
@@ -77,6 +93,7 @@ class HttpWire:
         self._admit(url)
         if self._limiter is not None:
             await self._limiter.try_acquire_async("call")
+        _last_word.get()()
         self.calls += 1
 
     def client(self, **options: Any) -> httpx.Client:
