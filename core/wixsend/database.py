@@ -59,7 +59,11 @@ class Database:
             self._writer = self.engine.execution_options(wixsend_writes=True)
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ") if self.shared else self.engine
             with FileLock(folder / "journal.lock", timeout=_PATIENCE, mode=0o600):
-                self._make_current()
+                try:
+                    self._make_current()
+                except BaseException:
+                    self.close()
+                    raise
 
     def close(self) -> None:
         """Let go of the database."""

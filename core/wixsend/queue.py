@@ -5,6 +5,7 @@ everything and be made again; it lives in a schema of its own, which is dropped 
 is never retried: what is left of a dead process's is taken out, and whatever the journal still wants done is put in anew.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from wixsend.tables import about
 if TYPE_CHECKING:
     from procrastinate import App
 
-__all__ = ["SCHEMA", "Job", "Queue", "QueueLost"]
+__all__ = ["SCHEMA", "Job", "Queue", "QueueLost", "make_tables"]
 
 SCHEMA = "wixsend_queue"
 """The queue's schema in the database."""
@@ -75,7 +76,8 @@ class Queue:
         self._failures = (ProcrastinateException, Error, PoolTimeout)
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        _make_tables(self._database)
+        asyncio.get_running_loop().set_exception_handler(self._unwaited)
+        make_tables(self._database)
         conninfo = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         manners = {"options": f"-c search_path={SCHEMA}", "application_name": "wixsend queue", "connect_timeout": int(_PATIENCE)}
         self._app = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=manners, min_size=1, max_size=_CONNECTIONS, timeout=_PATIENCE))
@@ -88,8 +90,14 @@ class Queue:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        asyncio.get_running_loop().set_exception_handler(None)
         if self._app is not None:
             await self._app.close_async()
+
+    def _unwaited(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A job that could not be taken out of the queue is nobody's concern: the library waits for none of them."""
+        if not isinstance(context.get("exception"), self._failures):
+            loop.default_exception_handler(context)
 
     async def _hop(self, case: int) -> None:
         await self._do(case)
@@ -163,7 +171,7 @@ class Queue:
             raise QueueLost(str(wrong)) from wrong
 
 
-def _make_tables(database: Database) -> None:
+def make_tables(database: Database) -> None:
     """Make the queue's schema where there is none, or an older one. `JournalNewer` for one that a newer wixsend made."""
     from importlib.metadata import version
 
