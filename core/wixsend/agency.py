@@ -15,15 +15,15 @@ from pathlib import Path
 from wixsend import tally
 from wixsend.board import Board
 from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, order_of
-from wixsend.engine import Update
-from wixsend.errors import Busy, ConfigError, NotVisible, Refused, SomeFailed, WixsendError
+from wixsend.engine import Engine, Preview, Update
+from wixsend.errors import BadDomain, Busy, ConfigError, NotVisible, Refused, SomeFailed, WixsendError
 from wixsend.flow import Stage
 from wixsend.folder import append_private
-from wixsend.forecast import Wanted, look_ahead
+from wixsend.forecast import Look, Wanted, look_ahead
 from wixsend.layout import Styled, count
-from wixsend.locate import Located
+from wixsend.locate import Located, Outside
 from wixsend.mend import Mender
-from wixsend.names import text
+from wixsend.names import absolute, owner_in, text
 from wixsend.plan import Plan
 from wixsend.runs import ENDED, Filed, Ref, Run, Runs, Terms
 from wixsend.session import Session, state_folder
@@ -52,7 +52,7 @@ class _Listed:
     @property
     def wanted(self) -> list[Wanted]:
         return [
-            Wanted(row.line, row.domain, site, row.wix, row.provider, row.account)
+            Wanted(row.line, row.domain, site, row.wix, row.provider, row.account, row.dmarc)
             for row, site in zip(self.sheet.rows, self.sites, strict=True)
         ]
 
@@ -66,6 +66,8 @@ def _listed(session: Session, file: str) -> _Listed:
     sites: list[str] = []
     faults = [*sheet.faults]
     first: dict[tuple[str, str], int] = {}
+    elsewhere: dict[str, int] = {}
+    remarks = [*sheet.remarks]
     for row in sheet.rows:
         site, reason = routes.of(row)
         before = first.setdefault((site, row.domain.ascii), row.line)
@@ -76,8 +78,12 @@ def _listed(session: Session, file: str) -> _Listed:
         else:
             rows.append(row)
             sites.append(site)
-    ordered = tuple(sorted(faults, key=lambda fault: fault.line))
-    return _Listed(source, replace(sheet, rows=tuple(rows), faults=ordered), tuple(sites))
+            other = elsewhere.setdefault(row.domain.ascii, row.line)
+            if other != row.line:
+                said = f"{row.domain.ascii} is in line {other} for another site: where they want different records, the second is refused"
+                remarks.append(Fault(row.line, said))
+    in_order = [tuple(sorted(found, key=lambda fault: fault.line)) for found in (faults, remarks)]
+    return _Listed(source, replace(sheet, rows=tuple(rows), faults=in_order[0], remarks=in_order[1]), tuple(sites))
 
 
 def _bytes(file: str) -> bytes:
@@ -113,18 +119,44 @@ class _Routes:
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
-async def check(session: Session, terminal: Terminal, file: str) -> int:
-    """`wixsend bulk check`: what a run would need, and what will need a person. Writes nothing, the journal included."""
+async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *, zones: bool) -> int:
+    """`wixsend bulk check`: what a run would need, and what will need a person. Writes nothing, the journal included.
+
+    With `zones`, each is read, and judged as it will be before it is written.
+    """
     listed = _listed(session, file)
     if not terminal.json:
         terminal.show(tally.faults_blocks(listed.source, listed.sheet))
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    look = _look(session, listed, _sound(terms)) if zones else None
+    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)), look)
     if terminal.json:
         terminal.result(tally.forecast_json(listed.source, listed.sheet, forecast, time.time()))
     else:
         terminal.show([Styled(""), *tally.forecast_blocks(forecast, time.time())])
     return SomeFailed.exit_code if listed.sheet.faults or forecast.in_need else 0
+
+
+def _look(session: Session, listed: _Listed, terms: Terms) -> Look:
+    """Makes the plan of one domain, as a run with these terms would."""
+    run = Run(0, "", listed.source, session.now(), False, listed.sheet.columns, terms)
+
+    async def look(want: Wanted, outside: Outside) -> Preview:
+        order = (want.wix, want.provider, want.account, want.dmarc)
+        ref = Ref(0, want.line, 0, want.site, want.domain.name, *order, Stage.ASKING, 0.0)
+        return await Engine(order_of(run, ref, _common(session)), outside, session.journal, session.config.times).preview()
+
+    return look
+
+
+def _sound(terms: Terms) -> Terms:
+    """The terms. Raises `BadDomain` for a name that is none."""
+    for name in terms.replace:
+        try:
+            owner_in(name, absolute("example"))
+        except ValueError as wrong:
+            raise BadDomain(f"--replace: {wrong}", "Name an owner, such as s1._domainkey, which is meant at each domain.") from wrong
+    return terms
 
 
 def _counted(terminal: Terminal, total: int) -> Callable[[int], None]:
@@ -165,10 +197,11 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
         )
     if not listed.sheet.rows:
         raise ConfigError("the list has no domain that can be worked on", "wixsend bulk check FILE says why.")
+    terms = _sound(asked.terms)
     runs = Runs(session.journal)
     name = asked.name or ("stdin" if file == "-" else Path(file).stem)
     await _agree(session, terminal, runs, name, listed, asked)
-    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, asked.terms, session.now())
+    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, terms, session.now())
     terminal.tell(*tally.taken_in_blocks(taken))
     return await _drive(session, terminal, taken.run, wait=asked.wait)
 
@@ -200,7 +233,7 @@ async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) 
     """Drive the run, show it, and say how it ended."""
     runs, journal = Runs(session.journal), session.journal
     session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
-    with Board(terminal, runs, run, session.plugins, session.calls) as board:
+    with Board(terminal, runs, run, session) as board:
         async with _refreshed(board):
             if journal.database.shared:
                 await _take_part(session, terminal, runs, run, board, wait=wait)
@@ -272,13 +305,26 @@ def _ended(session: Session, terminal: Terminal, runs: Runs, run: Run) -> int:
 
 
 def _show_status(session: Session, terminal: Terminal, runs: Runs, run: Run) -> None:
-    sums = tally.tally(runs.groups(run))
-    groups = tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else []
-    next_look = runs.next_due(session.now())
+    standing = _standing(session, runs, run)
     if not terminal.json:
-        terminal.show(tally.status_blocks(run, time.time(), sums, groups, next_look))
+        terminal.show(tally.status_blocks(standing, session.now()))
     else:
-        terminal.line(tally.status_json(run, sums, groups, next_look))
+        terminal.line(tally.status_json(standing))
+
+
+def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
+    """Where a run stands."""
+    journal, now, groups = session.journal, session.now(), runs.groups(run)
+    sums = tally.tally(groups)
+    return tally.Standing(
+        run,
+        sums,
+        causes=tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else [],
+        ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, now, session.config.times.give_up),
+        next_look=runs.next_due(now),
+        due=bool(runs.due(run, now, 1)),
+        driven=journal.workers() > 0 if journal.database.shared else journal.is_locked(run.lock),
+    )
 
 
 async def worker(session: Session, terminal: Terminal) -> int:
@@ -317,11 +363,11 @@ def status(session: Session, terminal: Terminal, name: str | None) -> int:
     if name is not None:
         _show_status(session, terminal, runs, runs.get(name))
         return 0
-    found = [(run, tally.tally(runs.groups(run))) for run in runs.all()]
+    found = [(run, _standing(session, runs, run)) for run in runs.all()]
     if terminal.json:
-        terminal.result([tally.status_json(run, sums, [], None) for run, sums in found])
+        terminal.result([tally.status_json(standing) for _run, standing in found])
     else:
-        terminal.show(tally.runs_table(found, time.time()))
+        terminal.show(tally.runs_table([(run, standing.sums) for run, standing in found], session.now()))
     return 0
 
 
@@ -393,7 +439,7 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
     """`wixsend bulk undo`: takes back what wixsend wrote for every domain of a run, and nothing else."""
     runs = Runs(session.journal)
     run = runs.get(name)
-    with session.journal.lock(f"run-{run.id}", f"the bulk run {run.name}"):
+    with session.journal.lock(run.lock, f"the bulk run {run.name}"):
         wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
         alive = sum(filed.entry.case.authenticated for filed in wrote)
         question = f"Take back what wixsend wrote for {count(len(wrote), 'domain')}"

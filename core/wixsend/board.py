@@ -7,20 +7,20 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wixsend.flow import Stage
 from wixsend.forecast import calls_for, seconds_for
 from wixsend.layout import Block, Styled, Table, span, stamp
 from wixsend.names import text
-from wixsend.runs import AT_HOST, Group, Ref, Run, Runs
-from wixsend.tally import Tally, tally
+from wixsend.runs import AT_HOST, Group, Left, Ref, Run, Runs
+from wixsend.tally import Tally, ending, ending_line, tally
 from wixsend.terminal import Terminal
 
 if TYPE_CHECKING:
     from wixsend.engine import Update
-    from wixsend.plugins import Plugins
+    from wixsend.session import Session
 
 __all__ = ["Board"]
 
@@ -34,15 +34,15 @@ _FAILURES = 5
 class Board:
     """Follows a run; `watch` is what its hops tell. `refresh` looks into the journal, and says in how many seconds to look again."""
 
-    def __init__(self, terminal: Terminal, runs: Runs, run: Run, plugins: "Plugins", calls: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, terminal: Terminal, runs: Runs, run: Run, session: "Session") -> None:
         self._terminal = terminal
         self._runs = runs
         self._run = run
-        self._plugins = plugins
-        self._calls = calls
+        self._session = session
         self._groups: list[Group] = []
         self._sums = Tally()
-        self._last: dict[int, tuple[Stage, str]] = {}
+        self._left = Left(0, 0.0)
+        self._last: dict[int, int] = {}
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._told = ""
         self._told_at = 0.0
@@ -65,12 +65,12 @@ class Board:
     def watch(self, ref: Ref, update: "Update") -> None:
         """One domain went on. Told to a program each time that it stands elsewhere, or for another reason."""
         case = update.entry.case
-        if self._last.get(ref.case_id) == (case.stage, case.why):
+        stands = hash((case.stage, case.why))
+        if self._last.get(ref.case_id) == stands:
             return
-        self._last[ref.case_id] = (case.stage, case.why)
+        self._last[ref.case_id] = stands
         name = text(ref.domain)
         if case.stage is Stage.STOPPED:
-            self._last.pop(ref.case_id)
             self._failures.append(f"{name}: {case.why.splitlines()[0] if case.why else ''}")
             if self._live is None:
                 self._terminal.tell(Styled(f"failed: {self._failures[-1]}", "bad"))
@@ -86,12 +86,21 @@ class Board:
         began = time.monotonic()
         self._groups = self._runs.groups(self._run)
         self._sums = tally(self._groups)
+        self._left = self._runs.left(self._run)
         if self._live is None and began - self._told_at >= _PLAIN:
             line = self._line()
             if line != self._told:
-                self._terminal.tell(line)
+                self._terminal.tell(line, *self._end())
                 self._told, self._told_at = line, began
         return max(1.0, _SHARE * (time.monotonic() - began))
+
+    def _end(self) -> list[Block]:
+        """When it will end, and why then."""
+        if self._sums.over:
+            return []
+        session, now = self._session, self._session.now()
+        found = ending(self._groups, self._left, session.plugins, now, session.config.times.give_up)
+        return [Styled(f"  {ending_line(found, now)}", "quiet")]
 
     def _line(self) -> str:
         sums = self._sums
@@ -115,7 +124,8 @@ class Board:
 
         blocks: list[Block] = [Styled(self._line(), "head")]
         blocks += [Styled(f"  {number:>7,} {stage.value}") for stage, number in self._sums.stages.items()]
-        calls = self._calls()
+        blocks += self._end()
+        calls = self._session.calls()
         if calls:
             blocks += [
                 Styled(""),
@@ -130,5 +140,5 @@ class Board:
         domains = sum(group.count for group in left)
         if not left:
             return who, f"{calls[who]:,}", "", ""
-        plugin = self._plugins.get(left[0].host)
+        plugin = self._session.plugins.get(left[0].host)
         return who, f"{calls[who]:,}", f"{domains:,}", span(seconds_for(domains * calls_for(plugin), plugin.quota))

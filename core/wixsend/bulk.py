@@ -19,7 +19,7 @@ from wixsend.events import Stopped
 from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
-from wixsend.names import Name, SendingDomain, absolute, text
+from wixsend.names import Name, SendingDomain, owner_in, text
 from wixsend.plan import Dmarc, Plan
 from wixsend.runs import AT_HOST, ENDED, LIVE, MOST, Ref, Run, Runs
 from wixsend.survey import Order
@@ -81,7 +81,7 @@ def order_of(run: Run, ref: Ref, common: Common) -> Order:
         domain=SendingDomain(ref.domain),
         known_targets=common.known_targets,
         dmarc=policies.get(ref.dmarc or run.terms.dmarc, common.dmarc),
-        replace=frozenset(absolute(name, ref.domain) for name in run.terms.replace),
+        replace=frozenset(owner_in(name, ref.domain) for name in run.terms.replace),
         accept=frozenset(run.terms.accept),
         provider=ref.provider,
         account=ref.account,
@@ -195,7 +195,7 @@ class Driver:
 
         `Busy` when another process drives it.
         """
-        with self._journal.lock(f"run-{self._run.id}", f"the bulk run {self._run.name}"):
+        with self._journal.lock(self._run.lock, f"the bulk run {self._run.name}"):
             try:
                 while await self._round(wait):
                     pass

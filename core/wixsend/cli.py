@@ -309,23 +309,46 @@ _wait_option = click.option(
 )
 
 
+def _terms_options[F: Callable[..., Any]](command: F) -> F:
+    """What a run may do beside adding records."""
+    options = (
+        click.option("--dmarc", type=click.Choice(["keep", "replace", "stop"]), help="What happens to existing DMARC policies."),
+        click.option("--replace", metavar="OWNER", multiple=True, help="Replace what stands at this name of each domain; may be repeated."),
+        click.option(
+            "--accept-loss", "accept", metavar="NAME", multiple=True, help="Accept the loss that a plan names so; may be repeated."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _terms(dmarc: str | None, replace: tuple[str, ...], accept: tuple[str, ...]) -> Any:
+    from wixsend.runs import Terms
+
+    return Terms(dmarc or "", replace, accept)
+
+
 @bulk.command("check", short_help="What a list will take, and what will need you.")
 @click.argument("file")
+@click.option("--zones", is_flag=True, help="Read each zone as well, and name what would be refused: one call more for each domain.")
+@_terms_options
 @_json_option
 @_pass_run
-def bulk_check(run: _Run, /, file: str) -> int:
+def bulk_check(run: _Run, /, file: str, zones: bool, **terms: Any) -> int:
     """Read FILE, find every domain's zone, host and account, and say what a run will take. Writes nothing.
 
     Every line that cannot be worked on is named with the reason. Ends with the calls for each credential, what its quota makes of them,
-    the earliest and the expected end, and what will need a person.
+    the earliest and the expected end, and what will need a person. Exit code 8 when something will.
 
     \b
     Example:
       wixsend bulk check clients.csv
+      wixsend bulk check clients.csv --zones
     """
     from wixsend import agency
 
-    return run.do(lambda session, terminal: agency.check(session, terminal, file))
+    return run.do(lambda session, terminal: agency.check(session, terminal, file, _terms(**terms), zones=zones))
 
 
 @bulk.command("run", short_help="Do the whole job for every domain of a list.")
@@ -334,9 +357,7 @@ def bulk_check(run: _Run, /, file: str) -> int:
 @click.option("--name", metavar="RUN", default="", help="What the run is called.  [default: as the file]")
 @click.option("--skip-bad", is_flag=True, help="Go on without the lines that cannot be worked on.")
 @_wait_option
-@click.option("--dmarc", type=click.Choice(["keep", "replace", "stop"]), help="What happens to existing DMARC policies.")
-@click.option("--replace", metavar="OWNER", multiple=True, help="Replace what stands at this name of each domain; may be repeated.")
-@click.option("--accept-loss", "accept", metavar="NAME", multiple=True, help="Accept the loss that a plan names so; may be repeated.")
+@_terms_options
 @_json_option
 @_pass_run
 def bulk_run(run: _Run, /, file: str, name: str, yes: bool, skip_bad: bool, wait: bool, **terms: Any) -> int:
@@ -351,10 +372,8 @@ def bulk_run(run: _Run, /, file: str, name: str, yes: bool, skip_bad: bool, wait
       wixsend bulk run clients.csv --yes --skip-bad
     """
     from wixsend import agency
-    from wixsend.runs import Terms
 
-    agreed = Terms(terms["dmarc"] or "", terms["replace"], terms["accept"])
-    asked = agency.Asked(name, agreed, skip_bad, yes, wait)
+    asked = agency.Asked(name, _terms(**terms), skip_bad, yes, wait)
     return run.do(lambda session, terminal: agency.run(session, terminal, file, asked))
 
 

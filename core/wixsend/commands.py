@@ -15,7 +15,7 @@ from wixsend.journal import Entry
 from wixsend.layout import Block, Styled, count
 from wixsend.locate import Located
 from wixsend.mend import Mender
-from wixsend.names import Name, SendingDomain, absolute, text
+from wixsend.names import Name, SendingDomain, owner_in, text
 from wixsend.plan import Dmarc, Plan
 from wixsend.session import Session
 from wixsend.survey import Order
@@ -54,8 +54,7 @@ def order_of(session: Session, domain: SendingDomain, consent: Consent) -> Order
 def _owner(written: str, domain: SendingDomain, option: str = "--replace") -> Name:
     """The owner that a person names: absolute when it is at or below the domain, else relative to it."""
     try:
-        name = absolute(written)
-        return name if name.is_subdomain(domain.name) else absolute(written, domain.name)
+        return owner_in(written, domain.name)
     except ValueError as wrong:
         raise BadDomain(f"{option}: {wrong}", "Name an owner, such as s1._domainkey.example.com.") from wrong
 

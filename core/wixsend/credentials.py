@@ -51,12 +51,13 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a DNS host, ready to be opened."""
+    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened."""
 
     name: str
     plugin_name: str
     base_url: str
     credentials: Credentials = field(repr=False)
+    problem: ConfigError | None = None
 
 
 class Secrets:
@@ -204,8 +205,9 @@ class Accounts:
     def accounts(self, provider: str | None = None) -> list[Account]:
         """The accounts at that provider, or at every provider.
 
-        With a `provider` there is at least one, and each is complete: else `CredentialsMissing` names each field, its environment variable
-        and where to get it. Without one, accounts of plugins that are missing or broken, or that are not complete, are left out.
+        With a `provider` there is at least one that can be opened: else the first one's `ConfigError`, of which `CredentialsMissing` names
+        each field, its environment variable and where to get it. Others may come with a `problem`: it is no concern of those that
+        can be opened. Without a provider, accounts of plugins that are missing or broken, or that are not complete, are left out.
         """
         if provider is None:
             return [account for name in self._plugins.names() for account in self._usable(name)]
@@ -213,7 +215,17 @@ class Accounts:
         names = self.names(plugin)
         if not names:
             raise _missing(plugin, plugin.name, [each for each in plugin.credentials if each.required])
-        return [self._account(plugin, name) for name in names]
+        found = [self._account_or_problem(plugin, name) for name in names]
+        problems = [account.problem for account in found if account.problem is not None]
+        if len(problems) == len(found):
+            raise problems[0]
+        return found
+
+    def _account_or_problem(self, plugin: ProviderPlugin, name: str) -> Account:
+        try:
+            return self._account(plugin, name)
+        except ConfigError as wrong:
+            return Account(name, plugin.name, "", {}, wrong)
 
     def _usable(self, provider: str) -> list[Account]:
         found: list[Account] = []

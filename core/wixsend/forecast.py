@@ -6,22 +6,40 @@ as the run itself would find it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import batched
 
 from wixsend.bulk import IN_FLIGHT, Worlds
+from wixsend.engine import Preview
 from wixsend.errors import Refused, WixsendError
+from wixsend.flow import Stage
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
 from wixsend.plugins import Plugins
 from wixsend.provider import ProviderPlugin, Rate
 from wixsend.records import Granularity
+from wixsend.runs import AT_HOST, Group, Left
 from wixsend.sending import WixStatus
+from wixsend.survey import objected
 from wixsend.wix import RATE
 
-__all__ = ["SETTLING", "WIX_CALLS", "Forecast", "Load", "Outlook", "Prospect", "Wanted", "calls_for", "loads", "look_ahead", "seconds_for"]
+__all__ = [
+    "SETTLING",
+    "WIX_CALLS",
+    "Forecast",
+    "Load",
+    "Look",
+    "Outlook",
+    "Prospect",
+    "Wanted",
+    "calls_for",
+    "loads",
+    "loads_left",
+    "look_ahead",
+    "seconds_for",
+]
 
 WIX_CALLS = 3
 """For one domain: the question, authenticate, and the question that confirms it."""
@@ -56,6 +74,7 @@ class Wanted:
     wix: str = ""
     provider: str = ""
     account: str = ""
+    dmarc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +121,25 @@ class Forecast:
         return [prospect for prospect in self.prospects if prospect.outlook in outlooks]
 
 
+type Look = Callable[[Wanted, Outside], Awaitable[Preview]]
+"""Reads the zone of one domain, and makes its plan."""
+
+
 async def look_ahead(
-    wanted: Sequence[Wanted], worlds: Worlds, plugins: Plugins, tell: Callable[[int], None] = lambda _done: None
+    wanted: Sequence[Wanted],
+    worlds: Worlds,
+    plugins: Plugins,
+    tell: Callable[[int], None] = lambda _done: None,
+    look: Look | None = None,
 ) -> Forecast:
-    """The forecast for a list. `tell` is told how many domains have been looked at."""
+    """The forecast for a list. `tell` is told how many domains have been looked at; with `look`, each zone is read, and judged."""
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
     async def one(want: Wanted) -> Prospect:
         nonlocal done
         async with room:
-            prospect = await _prospect(want, worlds)
+            prospect = await _prospect(want, worlds, look)
         done += 1
         tell(done)
         return prospect
@@ -121,9 +148,11 @@ async def look_ahead(
     return Forecast(tuple(prospects), loads(prospects, plugins))
 
 
-async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
+async def _prospect(want: Wanted, worlds: Worlds, look: Look | None) -> Prospect:
     try:
         outside = worlds.at(want.wix, want.site)
+        if look is not None:
+            return await _judged(want, outside, look)
         if (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
             return Prospect(want, Outlook.DONE)
         return await _placed(want, outside)
@@ -132,7 +161,23 @@ async def _prospect(want: Wanted, worlds: Worlds) -> Prospect:
 
 
 async def _placed(want: Wanted, outside: Outside) -> Prospect:
-    located: Located = await Locator(outside, want.provider, want.account).locate(want.domain.name)
+    return _outlook(want, await Locator(outside, want.provider, want.account).locate(want.domain.name))
+
+
+async def _judged(want: Wanted, outside: Outside, look: Look) -> Prospect:
+    preview = await look(want, outside)
+    if preview.wix.status is WixStatus.AUTHENTICATED:
+        return Prospect(want, Outlook.DONE)
+    if preview.located is None:
+        return await _placed(want, outside)
+    found = _outlook(want, preview.located)
+    if found.outlook is not Outlook.READY or not preview.objections:
+        return found
+    refused = objected(preview.objections)
+    return replace(found, outlook=Outlook.STUCK, code=refused.code, why=refused.happened, next_step=refused.next_step)
+
+
+def _outlook(want: Wanted, located: Located) -> Prospect:
     if located.provider == "wix":
         return Prospect(want, Outlook.FOLLOWED, why=located.why)
     if located.account is None:
@@ -144,13 +189,29 @@ async def _placed(want: Wanted, outside: Outside) -> Prospect:
     return Prospect(want, Outlook.READY, **placed)
 
 
+def loads_left(groups: Iterable[Group], left: Left, plugins: Plugins) -> list[Load]:
+    """What each credential will still be used for, as far as is known; nothing for Wix once all that is left has to wait."""
+    at_hosts = Counter[tuple[str, str]]()
+    for group in groups:
+        if group.stage in AT_HOST and group.host:
+            at_hosts[group.host, group.account] += group.count
+    found = [_host_load(plugins.get(host), account, count) for (host, account), count in at_hosts.items()]
+    if found or any(group.stage is Stage.ASKING for group in groups):
+        found.append(_load("Wix (the site with most domains)", left.at_one_site, WIX_CALLS, (RATE,)))
+    return found
+
+
 def loads(prospects: Iterable[Prospect], plugins: Plugins) -> tuple[Load, ...]:
     """What each credential will be used for, the slowest first."""
     ready = [prospect for prospect in prospects if prospect.outlook is Outlook.READY]
     hosts = Counter((prospect.host, prospect.account) for prospect in ready)
-    sites = Counter(prospect.wanted.wix for prospect in ready)
+    sites = Counter((prospect.wanted.wix, prospect.wanted.site) for prospect in ready)
     found = [_host_load(plugins.get(host), account, count) for (host, account), count in hosts.items()]
-    found += [_load(f"Wix {profile}".rstrip(), count, WIX_CALLS, (RATE,)) for profile, count in sites.items()]
+    for profile in dict.fromkeys(profile for profile, _site in sites):
+        counts = [count for (other, _site), count in sites.items() if other == profile]
+        # Wix counts by site: those of a profile do not wait for each other.
+        load = _load(f"Wix {profile}".rstrip(), sum(counts), WIX_CALLS, (RATE,))
+        found.append(replace(load, seconds=seconds_for(max(counts) * WIX_CALLS, (RATE,))))
     return tuple(sorted(found, key=lambda load: -load.seconds))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wixsend.adapters import Adapter
-from wixsend.errors import CredentialsMissing, CredentialsRejected, PluginBroken, ProviderError, WixsendError
+from wixsend.errors import ConfigError, CredentialsRejected, ProviderError, WixsendError
 from wixsend.names import Name
 from wixsend.records import Zone
 from wixsend.verdict import Delegation
@@ -145,7 +145,7 @@ class Holdings:
         return self._ledgers.setdefault(account, _Ledger())
 
 
-_ITS_OWN = (ProviderError, CredentialsMissing, PluginBroken)
+_ITS_OWN = (ProviderError, ConfigError)
 """What an account can have wrong that is nobody else's concern."""
 
 

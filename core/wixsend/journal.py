@@ -13,6 +13,7 @@ from itertools import batched, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dns.exception
 import dns.name
@@ -40,6 +41,9 @@ _OFTEN = 3600.0
 
 _AT_ONCE = 500
 """Cases whose events are read with one question."""
+
+_AT_WORK = "worker-"
+"""How the names of the leases begin that say who is at work."""
 
 _BEGINNING = 2
 """What one process at a time does (`Database.alone`): begin cases."""
@@ -278,18 +282,38 @@ class Journal:
         Raises `Busy` at once when another process holds it; `whose` says to a person what it is. What it yields raises `Busy` when it is
         held no longer, because this process stood still for too long: to be asked before what nobody else may do at the same time.
         """
-        return self._lock_file(what, whose) if self._leases is None else self._leases.hold(what, whose)
+        return self._locked_file(what, whose) if self._leases is None else self._leases.hold(what, whose)
 
     def lock_case(self, site: str, domain: Name) -> AbstractContextManager[object]:
         """Hold a case, so that nobody else on this machine works at it for nothing. On several, its sequence number alone decides."""
         if self._leases is not None:
             return nullcontext()
-        return self._lock_file(f"case-{site}-{text(domain)}", text(domain))
+        return self._locked_file(f"case-{site}-{text(domain)}", text(domain))
+
+    def is_locked(self, what: str) -> bool:
+        """True when a process holds this name now."""
+        if self._leases is not None:
+            return self._leases.held(what) > 0
+        if not self._lock_file(what).exists():
+            return False
+        try:
+            with self.lock(what, what):
+                return False
+        except Busy:
+            return True
+
+    def at_work(self) -> AbstractContextManager[object]:
+        """Be seen by `workers`: one of the processes that take part in every run of a shared journal."""
+        assert self._leases is not None
+        return self._leases.hold(f"{_AT_WORK}{uuid4().hex}", "itself")
+
+    def workers(self) -> int:
+        """How many processes take part in every run now, on whatever machine; none where the journal is not shared."""
+        return self._leases.held(_AT_WORK) if self._leases is not None else 0
 
     @contextmanager
-    def _lock_file(self, what: str, whose: str) -> Iterator[Callable[[], None]]:
-        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
-        path = self._folder / f"{name}.lock"
+    def _locked_file(self, what: str, whose: str) -> Iterator[Callable[[], None]]:
+        path = self._lock_file(what)
         held = FileLock(path, timeout=0, mode=0o600)
         with self.database.speaking():
             try:
@@ -305,6 +329,10 @@ class Journal:
             held.release()
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _lock_file(self, what: str) -> Path:
+        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
+        return self._folder / f"{name}.lock"
 
     def _folded(self, connection: sa.Connection, rows: Sequence[Any]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         histories = self._histories(connection, [row.id for row in rows])

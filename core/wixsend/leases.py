@@ -62,6 +62,12 @@ class Leases:
             with suppress(JournalError):  # its time passes
                 self._give_back(holder)
 
+    def held(self, beginning: str) -> int:
+        """How many names that begin so are held now, by whomever."""
+        query = sa.select(sa.func.count()).where(leases.c.name.startswith(beginning, autoescape=True), leases.c.until >= _NOW)
+        with self._database.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def _take(self, name: str, holder: str, whose: str) -> None:
         from sqlalchemy.dialects.postgresql import insert
 

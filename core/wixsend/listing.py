@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wixsend import report
-from wixsend.errors import ProviderError, ZoneNotHeld
+from wixsend.errors import ConfigError, ProviderError, ZoneNotHeld
 from wixsend.layout import Styled
 from wixsend.names import absolute, text
 from wixsend.terminal import Terminal
@@ -88,7 +88,12 @@ async def providers_test(session: "Session", terminal: Terminal, name: str, doma
     rows: list[dict[str, object]] = []
     worst = 0
     for account in session.accounts(name):
-        adapter = await session.adapter(account)
+        try:
+            adapter = await session.adapter(account)
+        except ConfigError as wrong:
+            worst = worst or wrong.exit_code
+            rows.append({"account": account.name, "zone": "", "works": False, "says": wrong.happened, "next": wrong.next_step})
+            continue
         for written in domains or (_PROBE,):
             apex = absolute(written) if not domains else terminal.domain(written).name
             try:

@@ -23,6 +23,7 @@ __all__ = [
     "ancestors",
     "is_below",
     "matches_suffix",
+    "owner_in",
     "parse_sending_domain",
     "relative_text",
     "text",
@@ -70,6 +71,12 @@ class SendingDomain:
 def text(name: Name) -> str:
     """The name in lower case without the final dot; the root is `.`."""
     return "." if name == dns.name.root else name.canonicalize().to_text(omit_final_dot=True)
+
+
+def owner_in(written: str, domain: Name) -> Name:
+    """The owner that a person names: absolute when it is at or below the domain, else relative to it. Raises `ValueError`."""
+    name = absolute(written)
+    return name if name.is_subdomain(domain) else absolute(written, domain)
 
 
 def absolute(written: str, origin: Name = dns.name.root) -> Name:
@@ -169,7 +176,7 @@ def _checked(host: str, given: str) -> Name:
     try:
         name = dns.name.from_text(host, dns.name.root, idna_codec=dns.name.IDNA_2008_UTS_46).canonicalize()
     except (dns.exception.DNSException, UnicodeError) as wrong:
-        raise BadDomain(f"{given!r} is not a domain name ({wrong})", example) from wrong
+        raise BadDomain(f"{given!r} is not a domain name ({str(wrong).rstrip('.')})", example) from wrong
     labels = name.labels[:-1]
     if len(labels) < 2:
         raise BadDomain(f"{given!r} has a single label", example)

@@ -4,7 +4,7 @@ A row points to the case of its domain and site. Taking the same file in again a
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import batched
 from typing import Any
@@ -12,15 +12,15 @@ from typing import Any
 import dns.name
 import sqlalchemy as sa
 
-from wixsend.errors import ConfigError
+from wixsend.errors import ConfigError, Refused
 from wixsend.events import Reopened
-from wixsend.flow import EFFECTS, Effect, Stage
+from wixsend.flow import EFFECTS, Case, Effect, Stage
 from wixsend.journal import Entry, Happened, Journal
 from wixsend.names import Name, text
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, rows, runs
 
-__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Ready", "Ref", "Run", "Runs", "TakenIn", "Terms"]
+__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Left", "Ready", "Ref", "Run", "Runs", "TakenIn", "Terms"]
 
 AT_HOST: frozenset[Stage] = frozenset({Stage.PLANNING, Stage.AGREEING, Stage.WRITING})
 """The stages at which a domain needs the account at its host."""
@@ -53,6 +53,11 @@ class Run:
     cancelled: bool
     columns: tuple[str, ...]
     terms: Terms
+
+    @property
+    def lock(self) -> str:
+        """The name that the process which drives it holds."""
+        return f"run-{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,14 @@ class Group:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Of what is still to be done: the rows of the site that has most of them, and when the latest that waits began to."""
+
+    at_one_site: int
+    latest: float
+
+
 class Runs:
     """The runs of a journal. Raises `JournalError`."""
 
@@ -163,9 +176,11 @@ class Runs:
     def take_in(self, name: str, source: str, sheet: Sheet, sites: Sequence[str], terms: Terms, now: float) -> TakenIn:
         """Put a sheet into the run of this name, which is begun when there is none; `sites` are those of the sheet's rows, in their order.
 
-        Cases of new rows that had ended without success, and cases whose order is another one now, begin anew. Raises `ConfigError` when
-        the run was begun from another file.
+        Cases of new rows that had ended without success, and cases whose order is another one now, begin anew; with other terms, those
+        that were refused, and those that keep something which the terms may let go. Raises `ConfigError` when the run was begun from
+        another file.
         """
+        before = self.find(name)
         run = self._begun(name, source, sheet, terms, now)
         ids = self._journal.open_cases([(site, row.domain.name) for site, row in zip(sites, sheet.rows, strict=True)])
         wanted = {case_id: _columns(row, sheet.columns) for case_id, row in zip(ids, sheet.rows, strict=True)}
@@ -186,19 +201,30 @@ class Runs:
         changed = [key for key, row in wanted.items() if key in held and any(row[name] != held[key][name] for name in _ORDER)]
         self.reopen([row["case_id"] for row in new], {Stage.STOPPED, Stage.UNDONE}, now)
         self.reopen(changed, LIVE | {Stage.STOPPED, Stage.UNDONE}, now)
+        if before is not None and before.terms != terms:
+            self.reopen(list(held), {Stage.STOPPED}, now, {Refused.code})
+            self.reopen(list(held), LIVE, now, when=lambda case: bool(case.kept))
         return TakenIn(run, len(new), len(changed), len(held.keys() - wanted.keys()), shared)
 
-    def reopen(self, case_ids: Sequence[int], stages: Collection[Stage], now: float, codes: Collection[str] = ()) -> int:
+    def reopen(
+        self,
+        case_ids: Sequence[int],
+        stages: Collection[Stage],
+        now: float,
+        codes: Collection[str] = (),
+        when: Callable[[Case], bool] = lambda _case: True,
+    ) -> int:
         """Begin those of these cases anew that stand at one of the stages, stopped with one of the codes where any are given.
 
-        Returns how many.
+        `when` says no to some of them. Returns how many.
         """
         count = 0
         for some in batched(case_ids, _AT_ONCE):
             where = [cases.c.id.in_(some), cases.c.stage.in_([stage.value for stage in stages])]
             for entry in self._journal.entries(*where, *([cases.c.code.in_(codes)] if codes else [])):
-                self._journal.append(entry, Reopened(), now)
-                count += 1
+                if when(entry.case):
+                    self._journal.append(entry, Reopened(), now)
+                    count += 1
         return count
 
     def cancel(self, run: Run, cancelled: bool) -> None:
@@ -275,6 +301,16 @@ class Runs:
         query = sa.select(*by, sa.func.count().label("count")).join(rows, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id)
         with self._database.reading() as connection:
             return [Group(Stage(row[0]), row[1], row[2], row[3], row[4]) for row in connection.execute(query.group_by(*by))]
+
+    def left(self, run: Run) -> Left:
+        """What the end of the run depends on, beside its groups."""
+        mine = (rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE)))
+        by_site = sa.select(sa.func.count().label("count")).join(rows, rows.c.case_id == cases.c.id).where(*mine).group_by(cases.c.site)
+        waiting = (*mine, cases.c.provider != "", cases.c.stage.not_in(_values(AT_HOST)))
+        latest = sa.select(sa.func.max(cases.c.at)).join(rows, rows.c.case_id == cases.c.id).where(*waiting)
+        with self._database.reading() as connection:
+            busiest = connection.execute(sa.select(sa.func.max(by_site.subquery().c.count))).scalar()
+            return Left(busiest or 0, connection.execute(latest).scalar() or 0.0)
 
     def filed(self, run: Run, *where: sa.ColumnElement[bool]) -> Iterator[Filed]:
         """The run's rows in their order with their cases, or those that the conditions select; read a few at a time."""

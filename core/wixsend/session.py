@@ -64,7 +64,8 @@ class Session:
         notify: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
         self.config = config
-        self.notify = notify
+        self._notify = notify
+        self._notified: set[str] = set()
         self.redactor = redactor or Redactor()
         self.plugins = Plugins()
         self._secrets = Secrets(self.redactor, environ)
@@ -95,6 +96,12 @@ class Session:
         await asyncio.gather(*(each.close() for each in (*adapters, *opened)), return_exceptions=True)
         if "journal" in self.__dict__:
             self.__dict__.pop("journal").close()
+
+    def notify(self, sentence: str) -> None:
+        """Tell a person, once."""
+        if sentence not in self._notified:
+            self._notified.add(sentence)
+            self._notify(sentence)
 
     # -- Wix -----------------------------------------------------------------------------------------------------------
 
@@ -160,12 +167,14 @@ class Session:
         return self._accounts.names(plugin)
 
     async def adapter(self, account: "AnyAccount") -> "Adapter":
-        """The account, opened; the same object each time."""
+        """The account, opened; the same object each time. Raises the account's problem, where it has one."""
         from wixsend.adapters import Adapter
 
         async with self._opening:
             if account.name not in self._adapters:
                 assert isinstance(account, Account)
+                if account.problem is not None:
+                    raise type(account.problem)(account.problem.happened, account.problem.next_step)
                 plugin = self.plugins.get(account.plugin_name)
                 label = plugin.label if account.name == plugin.name else f"{plugin.label} ({account.name})"
                 adapter = self._adapters[account.name] = Adapter.open(plugin, account.credentials, self._wire(account), label)

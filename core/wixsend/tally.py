@@ -14,20 +14,25 @@ from typing import Any
 
 from wixsend.events import Accepted, NotYet, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage
-from wixsend.forecast import SETTLING, Forecast, Outlook, Prospect
+from wixsend.forecast import SETTLING, Forecast, Outlook, Prospect, loads_left
 from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
 from wixsend.names import text
+from wixsend.plugins import Plugins
 from wixsend.report import case_json
-from wixsend.runs import Filed, Group, Run, TakenIn
+from wixsend.runs import LIVE, Filed, Group, Left, Run, TakenIn
 from wixsend.sheet import Fault, Sheet
 
 __all__ = [
     "COLUMNS",
     "Cause",
+    "Ending",
+    "Standing",
     "Tally",
     "as_text",
     "causes",
     "causes_blocks",
+    "ending",
+    "ending_line",
     "faults_blocks",
     "filed_json",
     "forecast_blocks",
@@ -131,10 +136,9 @@ def causes_blocks(groups: Sequence[Cause]) -> list[Block]:
             f" and {len(cause.domains) - _EXAMPLES} more" if len(cause.domains) > _EXAMPLES else ""
         )
         blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", "bad")]
-        blocks += [Styled(f"  {line}") for line in cause.why.splitlines()]
-        blocks += [
-            Styled(f"  next: {line}" if not number else f"        {line}") for number, line in enumerate(cause.next_step.splitlines())
-        ]
+        blocks += [Styled(f"  {line.strip()}") for line in cause.why.splitlines()]
+        first, *more = cause.next_step.splitlines() or [""]
+        blocks += [Styled(f"  next: {first.strip()}"), *(Styled(f"        {line.strip()}") for line in more)]
     return blocks
 
 
@@ -164,22 +168,87 @@ _LINES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def status_blocks(run: Run, now: float, sums: Tally, groups: Sequence[Cause], next_look: float | None) -> list[Block]:
+_WITHOUT_HOST = frozenset({Stage.PROVING, Stage.AUTHENTICATING, Stage.CONFIRMING, Stage.FOLLOWING, Stage.AUDITING})
+"""Stages at which no host is known, or none any more needed, because a person adds the records, or Wix does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a run is expected to end, and why then; `at` is `None` where it is up to somebody."""
+
+    at: float | None
+    why: str
+
+
+def ending(groups: Sequence[Group], left: Left, plugins: Plugins, now: float, give_up: float) -> Ending:
+    """What is to be expected of a run, of which something is still to be done."""
+    live = [group for group in groups if group.stage in LIVE]
+    unplaced = sum(group.count for group in live if not group.host and group.stage not in _WITHOUT_HOST)
+    writing = loads_left(groups, left, plugins)
+    slowest = max(writing, key=lambda load: load.seconds, default=None)
+    if slowest is not None or unplaced:
+        why = "then an hour for DNS, which usually takes minutes"
+        if slowest is not None and slowest.seconds:
+            why = f"{slowest.who} needs {span(slowest.seconds)} for {slowest.calls:,} calls by its quota; {why}"
+        if unplaced:
+            why = f"{why}; the hosts of {unplaced:,} are not known yet"
+        return Ending(now + (slowest.seconds if slowest else 0.0) + SETTLING, why)
+    if not left.latest:
+        return Ending(None, "somebody has to add the records by hand")
+    if left.latest + SETTLING > now:
+        return Ending(left.latest + SETTLING, "an hour for DNS, which usually takes minutes")
+    return Ending(left.latest + give_up, "DNS or Wix takes longer than usual: until then it is waited for")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands: `driven` when a process works on it now, `due` when something of it could be gone on with now."""
+
+    run: Run
+    sums: Tally
+    causes: Sequence[Cause]
+    ending: Ending | None
+    next_look: float | None
+    due: bool
+    driven: bool
+
+
+def status_blocks(standing: Standing, now: float) -> list[Block]:
     """`wixsend bulk status RUN`."""
+    run, sums, groups = standing.run, standing.sums, standing.causes
     blocks: list[Block] = [Styled(f"{run.name}: {count(sums.rows, 'domain')} from {run.source}, begun {clock(run.at, now)}", "head")]
     blocks += [Styled(f"  {getattr(sums, name):>7,} {words}", style) for name, words, style in _LINES if getattr(sums, name)]
     if run.cancelled:
         blocks.append(Styled("  cancelled: nothing more is begun until `wixsend bulk run` takes it up again", "warn"))
-    elif next_look is not None and not sums.over:
-        blocks.append(Styled(f"  next look at {clock(next_look, now)}", "quiet"))
+    elif not sums.over:
+        blocks += [Styled(f"  {line}", "quiet") for line in _ahead(standing, now)]
     if groups:
         blocks += [Styled(""), *causes_blocks(groups), Styled("")]
         blocks.append(Styled(f"When that is mended: wixsend bulk retry {run.name} (--only CODE for some of them)."))
     return blocks
 
 
-def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float | None) -> dict[str, Any]:
+def _ahead(standing: Standing, now: float) -> list[str]:
+    """What comes next, and when it ends."""
+    if not standing.driven:
+        lines = [f"no process works on it: `wixsend bulk run {standing.run.source}` goes on"]
+    elif standing.due or standing.next_look is None:
+        lines = ["a process works on it"]
+    else:
+        lines = [f"a process waits for it; next look at {clock(standing.next_look, now)}"]
+    if standing.ending is not None:
+        lines.append(ending_line(standing.ending, now))
+    return lines
+
+
+def ending_line(ending: Ending, now: float) -> str:
+    """When it ends, as a person reads it."""
+    return f"expected end: {clock(ending.at, now)} ({ending.why})" if ending.at is not None else f"open end: {ending.why}"
+
+
+def status_json(standing: Standing) -> dict[str, Any]:
     """`wixsend bulk status RUN --json`."""
+    run, sums, groups, ending = standing.run, standing.sums, standing.causes, standing.ending
     return {
         "run": run.name,
         "source": run.source,
@@ -188,7 +257,10 @@ def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float
         "domains": sums.rows,
         **{name: getattr(sums, name) for name, _words, _style in _LINES},
         "stages": {stage.name.lower(): number for stage, number in sums.stages.items()},
-        "next_look": None if next_look is None else stamp(next_look),
+        "driven": standing.driven,
+        "next_look": None if standing.next_look is None else stamp(standing.next_look),
+        "expected_end": stamp(ending.at) if ending is not None and ending.at is not None else None,
+        "expected_why": ending.why if ending is not None else None,
         "causes": [{"code": c.code, "why": c.why, "next": c.next_step, "domains": list(c.domains)} for c in groups],
     }
 
@@ -199,7 +271,7 @@ def status_json(run: Run, sums: Tally, groups: Sequence[Cause], next_look: float
 def faults_blocks(source: str, sheet: Sheet) -> list[Block]:
     """What was read, which lines cannot be worked on and why, and what was understood differently."""
     blocks: list[Block] = [Styled(f"{source}: {sheet.form}, {count(len(sheet.rows), 'domain')}", "head")]
-    for faults, style, words in ((sheet.faults, "bad", "cannot be worked on"), (sheet.remarks, "warn", "understood differently")):
+    for faults, style, words in ((sheet.faults, "bad", "cannot be worked on"), (sheet.remarks, "warn", "to be looked at")):
         if faults:
             blocks.append(Styled(f"{count(len(faults), 'line')} {words}:", style))
             blocks += [Styled(f"  line {fault.line}: {fault.reason}") for fault in faults[:_SHOWN]]

@@ -66,7 +66,8 @@ class Worker:
         while True:
             try:
                 async with Queue(self._journal.database, self._hop, self._journal.dead_after) as queue:
-                    await self._take_part(queue, over)
+                    with self._journal.at_work():
+                        await self._take_part(queue, over)
                     return
             except JournalNewer:
                 raise

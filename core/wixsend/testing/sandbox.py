@@ -8,6 +8,7 @@ Nothing in wixsend knows that it speaks to a sandbox: it is reached by ordinary 
 `wixsend_sandbox_host`; what they hold, their zones' name servers answer `delay` seconds later; Wix's authenticate asks those name servers.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,8 +59,9 @@ class Sandbox:
 
     `delay` is how many seconds name servers lag behind their host; `resolvers` how many caching resolvers there are; `now` the clock
     of everything in it, in seconds; `rate_limits` switches the vendors' true limits on; `ports` fixes the HTTP port of a service.
+    Each host has one account, called like the plugin; `accounts` are more of them, by name, each at the host of a plugin.
 
-    `wix` and `hosts` (by plugin name) are the fakes, to be looked at and switched; `dns` is their DNS. `broken` are the
+    `wix` and `hosts` (by the account's name) are the fakes, to be looked at and switched; `dns` is their DNS. `broken` are the
     plugins that cannot be used, with the error.
     """
 
@@ -72,6 +74,7 @@ class Sandbox:
         now: Callable[[], float] = time.monotonic,
         rate_limits: bool = False,
         ports: Mapping[str, int] | None = None,
+        accounts: Mapping[str, str] | None = None,
     ) -> None:
         source = plugins or Plugins()
         self.broken: dict[str, PluginBroken] = {}
@@ -86,12 +89,16 @@ class Sandbox:
                 continue
             if host is not None:
                 self.hosts[name] = host(now, rate_limits)
+                for account in (account for account, home in (accounts or {}).items() if home == name):
+                    self.hosts[account] = _beside(host, self._plugins[name], account)(now, rate_limits)
+        self._homes = {name: name for name in self.hosts} | dict(accounts or {})
         self.dns = SandboxDns(resolvers=resolvers, now=now, delay=delay)
         self.wix = FakeWix(self.dns.resolve, now, rate_limits=rate_limits)
         self._locks = {name: threading.Lock() for name in self.hosts}
         self._zones: dict[str, tuple[Record, ...]] = {}
         self._targets: dict[str, dict[Record, None]] = {apex: {} for apex in _TARGET_ZONES}
-        self._server = Server({WIX: self.wix.handle, **{name: self._handler(name) for name in self.hosts}}, ports)
+        services = {home: self._handler(home) for home in self._homes.values()}
+        self._server = Server({WIX: self.wix.handle, **services}, ports)
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -128,7 +135,7 @@ class Sandbox:
     ) -> FakeDomain:
         """A sending domain on a site at Wix, in a zone at a host.
 
-        `host` is a plugin's name, `WIX` (Wix adds the records itself), or `ELSEWHERE`. `zone` is its apex where it is not
+        `host` is a plugin's or an account's name, `WIX` (Wix adds the records itself), or `ELSEWHERE`. `zone` is its apex where it is not
         `domain`. A zone that exists already is used as it is; else it is made, holds `records`, and `settings` are the fake
         host's. `name_servers` are those that serve it, when they are not the host's own: the host then holds a zone that the world
         does not see, and they publish `records`.
@@ -183,7 +190,10 @@ class Sandbox:
         self.dns.queries.clear()
 
     def environment(self, site: FakeSite | None = None, *, by_app: bool = False) -> dict[str, str]:
-        """The environment variables that point wixsend here: as this site's owner (the first site's), by API key or by app."""
+        """The environment variables that point wixsend here: as this site's owner (the first site's), by API key or by app.
+
+        The secrets of further accounts are in variables that begin with the account's name, such as SECOND_API_TOKEN.
+        """
         site = site or self.wix.site
         settings = self.dns.settings()
         found = {"WIXSEND_WIX_BASE_URL": self.url(WIX)}
@@ -196,8 +206,10 @@ class Sandbox:
         else:
             found |= {"WIXSEND_WIX_API_KEY": site.api_key, "WIXSEND_WIX_SITE_ID": site.id}
         for name, host in self.hosts.items():
-            found[base_url_variable(name)] = self.url(name)
-            found |= {each.env: host.credentials[each.name] for each in self._plugins[name].credentials if each.name in host.credentials}
+            home = self._homes[name]
+            found[base_url_variable(home)] = self.url(home)
+            fields = [each for each in self._plugins[home].credentials if each.name in host.credentials]
+            found |= {each.env if name == home else _variable(name, each.name): host.credentials[each.name] for each in fields}
         return found | {
             "WIXSEND_DNS_RESOLVERS": ",".join(settings.resolvers),
             "WIXSEND_DNS_ROOTS": ",".join(settings.roots),
@@ -224,10 +236,17 @@ class Sandbox:
             )
         self.dns.add_zone(apex, servers, published, soa_minimum=soa_minimum, delay=delay)
 
-    def _handler(self, name: str) -> Callable[[Request], Response]:
-        """A host's `handle`, kept apart from the DNS thread's looks at what it holds."""
+    def _handler(self, home: str) -> Callable[[Request], Response]:
+        """A host's `handle`, kept apart from the DNS thread's looks at what it holds.
+
+        The account is the one whose secret a request shows; whatever else it shows is for the first one to judge.
+        """
+        further = [name for name in self.hosts if self._homes[name] == home != name]
+        secrets = {name: _secrets(self._plugins[home], self.hosts[name]) for name in further}
 
         def handle(request: Request) -> Response:
+            said = repr((request.query, request.headers, request.body)) if secrets else ""
+            name = next((name for name, shown in secrets.items() if any(secret in said for secret in shown)), home)
             with self._locks[name]:
                 return self.hosts[name].handle(request)
 
@@ -239,6 +258,21 @@ class Sandbox:
                 return self.hosts[name].published(apex)
 
         return published
+
+
+def _beside(host: type[FakeHost], plugin: ProviderPlugin, account: str) -> type[FakeHost]:
+    """The fake with secrets of another account."""
+    secret = {each.name for each in plugin.credentials if each.secret}
+    own = {name: f"{value}-{account}" if name in secret else value for name, value in host.credentials.items()}
+    return type(host.__name__, (host,), {"credentials": own})
+
+
+def _secrets(plugin: ProviderPlugin, host: FakeHost) -> list[str]:
+    return [host.credentials[each.name] for each in plugin.credentials if each.secret]
+
+
+def _variable(account: str, field: str) -> str:
+    return re.sub(r"\W", "_", f"{account}_{field}").upper()
 
 
 def _behind(wanted: Iterable[Record]) -> Iterable[Record]:

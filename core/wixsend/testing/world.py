@@ -175,7 +175,8 @@ class World:
         return Run(self.reach, self.clock, domain, order, plugins=self.plugins)
 
     def fleet(self, **manners: Any) -> "Fleet":
-        """A process of wixsend for many domains."""
+        """A process of wixsend for many domains. Its time-outs are longer than a busy machine is busy."""
+        manners = {"settings": {"timeout": 5.0}, "timeout": 10.0} | manners
         return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **manners)
 
     def reach(self) -> Reach:
