@@ -5,7 +5,7 @@
     ```sh yours           commands with values of the reader's own: not run
     ```sh EVENT           commands, before which something happens that the page tells of: a tool of that name is run
     ```text               after commands: each line occurs in what they printed, in this order
-    ```python FILE        FILE is written, and so for toml
+    ```python FILE        FILE is written, and so for toml and csv
 
 Nothing is installed: `uv` is a small script that gives a project the metadata that an installer would, and runs it on this interpreter.
 """
@@ -95,7 +95,7 @@ def _script(found: list[Block]) -> str:
     """Every block as shell, each followed by a line that marks its end."""
     parts = []
     for number, block in enumerate(found):
-        if block.language in ("python", "toml") and block.says:
+        if block.language in ("python", "toml", "csv") and block.says:
             part = f"cat > {block.says} <<'END_OF_{number}'\n{block.text}END_OF_{number}\n"
         elif block.language == "sh" and block.says != "yours":
             before = f"{block.says}\n" if block.says not in ("", "fails") else ""

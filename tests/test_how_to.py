@@ -60,12 +60,24 @@ def _closed(world: Sandbox) -> dict[str, str]:
     return {"WIXSEND_DNS_ENDPOINTS": ",".join("=".join(pair) for pair in shut.items()), "WIXSEND_DNS_TIMEOUT": "0.2"}
 
 
+def _agency(world: Sandbox) -> dict[str, str]:
+    """Clients in several accounts, on two sites, and one with a SendGrid of its own."""
+    studio = world.wix.add_site("studio")
+    for domain, account in (("bakery", "agency"), ("florist", "cloudflare"), ("optician", "reseller")):
+        world.add_domain(f"{domain}.example", account, _zone(f"{domain}.example"))
+    world.add_domain("choir.example", "godaddy", _zone("choir.example"), site=studio)
+    taken = ("s1._domainkey", "CNAME", "s1.domainkey.u42.wl.sendgrid.net.")
+    world.add_domain("garage.example", "agency", _zone("garage.example", taken))
+    return {"STUDIO_WIX_KEY": studio.api_key}
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """What is in the sandbox, and what more is in the environment."""
+    """What is in the sandbox, what more is in the environment, and which accounts there are beside those called like their hosts."""
 
     world: Callable[[Sandbox], Mapping[str, str] | None]
     environment: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
 
 RECIPES = {
@@ -78,12 +90,13 @@ RECIPES = {
     "when-it-stops": Recipe(_example),
     "sandbox": Recipe(_example),
     "port-53-closed": Recipe(_closed),
+    "agencies": Recipe(_agency, accounts={"agency": "cloudflare", "reseller": "namecheap"}),
 }
 
 
 @pytest.fixture
-def world() -> Iterator[Sandbox]:
-    with Sandbox() as world:
+def world(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(accounts=RECIPES[request.node.callspec.params["name"]].accounts) as world:
         world.wix.requires_dmarc = False
         yield world
 

@@ -80,7 +80,7 @@ def _listed(session: Session, file: str) -> _Listed:
             sites.append(site)
             other = elsewhere.setdefault(row.domain.ascii, row.line)
             if other != row.line:
-                said = f"{row.domain.ascii} is in line {other} for another site: where they want different records, the second is refused"
+                said = f"{row.domain.ascii} is in line {other} for another site: where they want different records, neither is written"
                 remarks.append(Fault(row.line, said))
     in_order = [tuple(sorted(found, key=lambda fault: fault.line)) for found in (faults, remarks)]
     return _Listed(source, replace(sheet, rows=tuple(rows), faults=in_order[0], remarks=in_order[1]), tuple(sites))

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from wixsend.flow import Stage
@@ -29,6 +30,8 @@ _PLAIN = 10.0
 _SHARE = 20
 """The screen may take this part of the time."""
 _FAILURES = 5
+_LONGEST = 200
+"""Characters of a reason; the report has all of it."""
 
 
 class Board:
@@ -71,7 +74,7 @@ class Board:
         self._last[ref.case_id] = stands
         name = text(ref.domain)
         if case.stage is Stage.STOPPED:
-            self._failures.append(f"{name}: {case.why.splitlines()[0] if case.why else ''}")
+            self._failures.append(f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}")
             if self._live is None:
                 self._terminal.tell(Styled(f"failed: {self._failures[-1]}", "bad"))
         if self._terminal.json:

@@ -137,8 +137,7 @@ def causes_blocks(groups: Sequence[Cause]) -> list[Block]:
         )
         blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", "bad")]
         blocks += [Styled(f"  {line.strip()}") for line in cause.why.splitlines()]
-        first, *more = cause.next_step.splitlines() or [""]
-        blocks += [Styled(f"  next: {first.strip()}"), *(Styled(f"        {line.strip()}") for line in more)]
+        blocks += [Styled(f"  {' ' * 6 if place else 'next: '}{line}") for place, line in enumerate(_steps(cause.next_step).splitlines())]
     return blocks
 
 
@@ -368,6 +367,13 @@ def _words(*kinds: type) -> _Cell:
     return lambda filed: next((str(getattr(h.event, "why", "")) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
 
 
+def _wix_said(filed: Filed) -> str:
+    """Wix's last answer to whether the domain is authenticated."""
+    told = (h.event for h in reversed(filed.history) if isinstance(h.event, NotYet | Accepted | WixAuthenticated))
+    last = next(told, None)
+    return "" if last is None else last.why if isinstance(last, NotYet) else "AUTHENTICATED"
+
+
 def _status(filed: Filed) -> str:
     case = filed.entry.case
     return "by hand" if case.stage is Stage.PROVING and not case.provider else case.stage.value
@@ -393,7 +399,7 @@ COLUMNS: Mapping[str, _Cell] = {
     "wixsend_visible_at": _when(Visible),
     "wixsend_evidence": _words(Visible),
     "wixsend_authenticated_at": _when(WixAuthenticated, Accepted),
-    "wixsend_wix_said": _words(NotYet),
+    "wixsend_wix_said": _wix_said,
 }
 """Our columns of a report, and what stands in them. Accounts are named; no credential is in any of them."""
 
@@ -432,16 +438,28 @@ def report_json(run: Run, filed: Iterable[Filed]) -> dict[str, Any]:
 
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1f24;background:#fff}
-table{border-collapse:collapse;width:100%;margin:1rem 0}
-th,td{border-bottom:1px solid #d5dae0;padding:.35rem .6rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
-pre{white-space:pre-wrap;margin:0;font:inherit}
-.good{color:#18794e}.bad{color:#b42318}.warn{color:#8a5a00}
+:root{--line:#d5dae0;--quiet:#57606a;--good:#18794e;--bad:#b42318;--warn:#8a5a00}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24;background:#fff}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
+.totals dt{text-align:right;font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}
+section{border-left:.25rem solid var(--bad);padding-left:1rem;margin:1.25rem 0;overflow-wrap:anywhere}
+section p{margin:.25rem 0;white-space:pre-line}
+table{border-collapse:collapse;width:100%}
+th,td{border-bottom:1px solid var(--line);padding:.4rem .6rem;text-align:left;vertical-align:top;overflow-wrap:break-word}
+td p{margin:0;white-space:pre-line;overflow-wrap:anywhere}
+.quiet,summary,dl.more dt{color:var(--quiet)}.quiet,dl.more{font-size:.9em}
+.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
+@media(max-width:45rem){
+thead{display:none}tr,td{display:block}td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}
+}
 @media(prefers-color-scheme:dark){
-body{background:#14171a;color:#e6e8ea}th,td{border-color:#343a40}.good{color:#5bd39a}.bad{color:#ff8a80}.warn{color:#e6b35a}
+:root{--line:#343a40;--quiet:#9aa4ae;--good:#5bd39a;--bad:#ff8a80;--warn:#e6b35a}body{background:#14171a;color:#e6e8ea}
 }
 """
-_HTML_COLUMNS = ("status", "why", "next", "host", "account", "added", "authenticated_at")
+_MORE = ("added", "kept", "written_at", "visible_at", "evidence", "authenticated_at", "wix_said", "zone", "site")
+"""Our columns that a row of the page shows when it is opened."""
+
+_COLOURS = {Stage.DONE: "good", Stage.STOPPED: "bad", Stage.UNDONE: "quiet"}
 
 
 def report_html(
@@ -456,24 +474,45 @@ def report_html(
         "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>wixsend: {shown(run.name)}</title><style>{_STYLE}</style>\n"
-        f"<h1>{shown(run.name)}</h1><p>{sums.rows:,} domains from {shown(run.source)}, as of {stamp(now)}.</p>\n<table>"
+        f"<h1>{shown(run.name)}</h1><p>{count(sums.rows, 'domain')} from {shown(run.source)}, as of {stamp(now)}.</p>\n<dl class=totals>\n"
     )
     for name, words, style in _LINES:
         if getattr(sums, name):
-            yield f"<tr><td class={style or 'plain'}>{getattr(sums, name):,}</td><td>{words}</td></tr>\n"
-    yield "</table>\n"
+            yield f"<dt class={style}>{getattr(sums, name):,}</dt><dd>{words}</dd>\n"
+    yield "</dl>\n"
     if groups:
-        yield "<h2>What failed, and the fix</h2>\n<table><tr><th>domains<th>why<th>what to do</tr>\n"
+        yield "<h2>What failed, and the fix</h2>\n"
         for cause in groups:
-            names = ", ".join(cause.domains)
             yield (
-                f"<tr><td><details><summary class=bad>{len(cause.domains):,} × {shown(cause.code)}</summary>{shown(names)}</details></td>"
-                f"<td><pre>{shown(cause.why)}</pre></td><td><pre>{shown(cause.next_step)}</pre></td></tr>\n"
+                f"<section><p class=bad><b>{count(len(cause.domains), 'domain')}: {shown(cause.code)}</b></p><p>{shown(cause.why)}</p>"
+                f"<p><b>{shown(_steps(cause.next_step))}</b></p>"
+                f"{_names(cause.domains, shown)}</section>\n"
             )
-        yield "</table>\n"
-    headings = "".join(f"<th>{shown(heading)}" for heading in (*run.columns, *_HTML_COLUMNS))
-    yield f"<h2>Every domain</h2>\n<table><tr>{headings}</tr>\n"
+    yield "<h2>Every domain</h2>\n<table><thead><tr><th>domain<th>status<th>what happened<th>where</tr></thead>\n"
     for each in filed:
-        cells = [*(each.cells.get(heading, "") for heading in run.columns), *(COLUMNS[f"wixsend_{name}"](each) for name in _HTML_COLUMNS)]
-        yield f"<tr>{''.join(f'<td><pre>{shown(cell)}</pre>' for cell in cells)}</tr>\n"
+        yield _html_row(run, each, shown)
     yield "</table>\n</html>\n"
+
+
+def _names(domains: Sequence[str], shown: Callable[[str], str]) -> str:
+    names = shown(", ".join(domains))
+    return f"<p>{names}</p>" if len(domains) <= _EXAMPLES else f"<details><summary>which</summary>{names}</details>"
+
+
+def _html_row(run: Run, filed: Filed, shown: Callable[[str], str]) -> str:
+    """One domain: the input's cells under its name, and what is told at length when it is opened."""
+    told = {name: cell(filed) for name, cell in COLUMNS.items()}
+    mine = [f"{heading}: {cell}" for heading in run.columns if (cell := filed.cells.get(heading, "")) and cell != told["wixsend_domain"]]
+    what = "\n".join(filter(None, (told["wixsend_why"], _steps(told["wixsend_next"])))) or told["wixsend_authenticated_at"]
+    where = " · ".join(dict.fromkeys(filter(None, (told["wixsend_host"], told["wixsend_account"]))))
+    more = "".join(f"<dt>{name.replace('_', ' ')}</dt><dd>{shown(value)}</dd>" for name in _MORE if (value := told[f"wixsend_{name}"]))
+    return (
+        f"<tr><td><b>{shown(told['wixsend_domain'])}</b><p class=quiet>{shown(' · '.join(mine))}</p></td>"
+        f"<td class={_COLOURS.get(filed.entry.case.stage, 'warn')}>{shown(told['wixsend_status'])}</td>"
+        f"<td><p>{shown(what)}</p><details><summary>more</summary><dl class=more>{more}</dl></details></td><td>{shown(where)}</td></tr>\n"
+    )
+
+
+def _steps(next_step: str) -> str:
+    """Each way out on a line."""
+    return "\n".join(line.strip() for line in next_step.splitlines())

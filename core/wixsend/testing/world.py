@@ -176,8 +176,8 @@ class World:
 
     def fleet(self, **manners: Any) -> "Fleet":
         """A process of wixsend for many domains. Its time-outs are longer than a busy machine is busy."""
-        manners = {"settings": {"timeout": 5.0}, "timeout": 10.0} | manners
-        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **manners)
+        patient: dict[str, Any] = {"settings": {"timeout": 5.0}, "timeout": 10.0}
+        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **(patient | manners))
 
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
