@@ -27,7 +27,7 @@ from wixsend.events import HostFound, WixWants
 from wixsend.flow import Stage, Times
 from wixsend.journal import Entry, Journal
 from wixsend.names import absolute
-from wixsend.queue import SCHEMA, make_tables
+from wixsend.queue import SCHEMA, make_tables, under_way
 from wixsend.records import Record
 from wixsend.runs import Runs, Terms
 from wixsend.sheet import read_sheet
@@ -235,6 +235,38 @@ def execute(url: str, *statements: sa.Executable) -> None:
     engine.dispose()
 
 
+async def test_any_machine_sees_cancels_retries_and_takes_back(crew: Crew) -> None:
+    crew.take_in(crew.add(2))
+    held = crew.world.hosts["cloudflare"]
+    crew.start("first")
+    await crew.finished()
+    journal, outcomes = crew.journal(), dict[str, str]()
+    for words in ("bulk status clients", "bulk report clients --format json", "bulk retry clients", "bulk undo clients --yes"):
+        crew.start("elsewhere", *words.split())
+        outcomes[words] = crew.said("elsewhere")
+    assert "2 authenticated" in outcomes["bulk status clients"]
+    assert '"client-1.example"' in outcomes["bulk report clients --format json"]
+    assert "0 domains taken up again" in outcomes["bulk retry clients"]
+    assert "undone: 2 domains" in outcomes["bulk undo clients --yes"]
+    assert Counter(r for r in held.published("client-0.example") if r.rtype != "NS") == Counter(others("client-0.example"))
+    assert Runs(journal).get("clients").cancelled
+    journal.close()
+
+
+def test_what_a_living_worker_has_in_hand_is_known(url: str, tmp_path: Path) -> None:
+    journal = Journal(url, tmp_path)
+    assert under_way(journal.database, 5.0) == frozenset(), "there is no queue yet"
+    make_tables(journal.database)
+    jobs = "INSERT INTO {0}.procrastinate_jobs (queue_name, task_name, args, status, worker_id) VALUES ('default', 'wixsend.hop', "
+    execute(
+        url,
+        sa.text(f"INSERT INTO {SCHEMA}.procrastinate_workers (last_heartbeat) VALUES (now()), (now() - interval '1 minute')"),
+        *(sa.text(jobs.format(SCHEMA) + f"json_build_object('case', {case}), 'doing', {worker})") for case, worker in ((7, 1), (8, 2))),
+    )
+    assert under_way(journal.database, 5.0) == {7}
+    journal.close()
+
+
 # -- leases ------------------------------------------------------------------------------------------------------------
 
 
@@ -346,15 +378,18 @@ def test_machines_that_start_at_once_on_an_empty_database_make_it_once(url: str,
     assert all(each == seen[0] for each in seen)
 
 
-def test_a_database_of_a_newer_wixsend_is_left_alone(url: str, tmp_path: Path) -> None:
-    journal = Journal(url, tmp_path)
-    journal.database.must_be_current()
-    execute(url, sa.update(about).where(about.c.key == "schema").values(value=str(SCHEMA_VERSION + 1)))
-    with pytest.raises(JournalNewer, match="knows"):
-        journal.database.must_be_current()  # as a worker does that was at work meanwhile
-    with pytest.raises(JournalNewer):
-        Journal(url, tmp_path)
+async def test_a_database_that_a_newer_wixsend_takes_over_is_left_alone(crew: Crew) -> None:
+    journal = crew.journal()
+    process = crew.start("worker")
+    async with asyncio.timeout(LONGEST):
+        while await asyncio.sleep(0.05, result=not journal.workers()):
+            pass
     journal.close()
+    execute(crew.url, sa.update(about).where(about.c.key == "schema").values(value=str(SCHEMA_VERSION + 1)))
+    assert "Update wixsend" in crew.said("worker")
+    assert process.returncode == JournalNewer.exit_code
+    with pytest.raises(JournalNewer, match="knows"):
+        crew.journal()
 
 
 def test_a_database_of_the_first_version_becomes_one_of_todays_by_one_of_many(url: str, tmp_path: Path) -> None:

@@ -449,6 +449,9 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
         if not yes and not terminal.confirm(question):
             raise Refused("nobody agreed; nothing was taken back", "Run the command again, or with --yes.")
         runs.cancel(run, cancelled=True)
+        if session.journal.database.shared:
+            await _until_let_go(session, terminal, runs.case_ids(run))
+            wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
         session.holdings.lists = len(wrote) >= _LISTING
         failed = [cause for cause in await _taken_back(session, runs, run, wrote) if cause is not None]
     if terminal.json:
@@ -462,6 +465,18 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
     if failed:
         raise SomeFailed(f"{len(failed)} of {len(wrote)} domains could not be taken back", f"wixsend bulk undo {name} tries them again.")
     return 0
+
+
+async def _until_let_go(session: Session, terminal: Terminal, case_ids: Sequence[int]) -> None:
+    """Wait until no worker has any of these cases in hand."""
+    from wixsend.queue import under_way
+
+    told = False
+    while in_hand := under_way(session.journal.database, session.journal.dead_after).intersection(case_ids):
+        if not told:
+            terminal.tell(f"waiting for workers that have {count(len(in_hand), 'domain')} in hand")
+            told = True
+        await session.sleep(0.5)
 
 
 async def _agreed(_plan: Plan, _located: Located) -> bool:

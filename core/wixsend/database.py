@@ -21,10 +21,19 @@ from wixsend.folder import private_folder
 from wixsend.migrations import migrate
 from wixsend.tables import SCHEMA_VERSION, about, tables
 
-__all__ = ["Database"]
+__all__ = ["MANNERS", "Database"]
 
 _PATIENCE = 10
 """Seconds that a writer waits for another one; each holds the lock for milliseconds."""
+
+MANNERS: dict[str, str | int] = {
+    "connect_timeout": _PATIENCE,
+    "tcp_user_timeout": _PATIENCE * 1000,
+    "keepalives_idle": _PATIENCE,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+"""How PostgreSQL is spoken to: a machine that has gone without a word is noticed."""
 
 _LOCKS = 0x77697873
 """The first half of the numbers of our advisory locks: others may have theirs in the same database."""
@@ -82,16 +91,18 @@ class Database:
             yield connection
 
     @contextmanager
-    def alone(self, what: int, *, wait: bool = True) -> Iterator[sa.Connection | None]:
-        """`writing`, by one process at a time of those that do `what`: the others wait, or without `wait` get `None`."""
+    def alone(self, what: int) -> Iterator[sa.Connection]:
+        """`writing`, by one process at a time of those that do `what`, on whatever machine; the others wait."""
         with self.writing() as connection:
-            if not self.shared or wait:
-                if self.shared:
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCKS, what)))
-                yield connection
-            else:
-                got = connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCKS, what))).scalar()
-                yield connection if got else None
+            if self.shared:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCKS, what)))
+            yield connection
+
+    @contextmanager
+    def first(self, what: int) -> Iterator[bool]:
+        """True for one process at a time of those that do `what`, on whatever machine; false at once for the others."""
+        with self.writing() as connection:
+            yield not self.shared or bool(connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCKS, what))).scalar())
 
     def must_be_current(self) -> None:
         """Raise `JournalNewer` when somebody has brought the database to a version that is not known here."""
@@ -117,7 +128,6 @@ class Database:
             self._keep_copy(version)
         # Of two processes that find no tables, or old ones, one makes them and the other waits, on this machine or on another one.
         with self.alone(_MAKING) as connection:
-            assert connection is not None
             version = self._version(connection)
             if version == SCHEMA_VERSION:
                 return
@@ -187,7 +197,7 @@ def _options(backend: str) -> dict[str, Any]:
     """How each database's connections are opened and kept: one that broke meanwhile is opened anew."""
     known: dict[str, dict[str, Any]] = {
         "sqlite": {"connect_args": {"timeout": _PATIENCE}},
-        "postgresql": {"pool_pre_ping": True, "connect_args": {"connect_timeout": _PATIENCE, "application_name": "wixsend"}},
+        "postgresql": {"pool_pre_ping": True, "connect_args": {**MANNERS, "application_name": "wixsend"}},
     }
     return known.get(backend, {})
 

@@ -125,7 +125,6 @@ class Journal:
         """The numbers of the cases of these domains on these sites, those that the journal has not begun anew. Many are as cheap as one."""
         found: dict[tuple[str, str], int] = {}
         with self.database.alone(_BEGINNING) as connection:
-            assert connection is not None
             for some in batched(wanted, _AT_ONCE):
                 keys = [(site, text(domain)) for site, domain in some]
                 query = sa.select(cases.c.id, cases.c.site, cases.c.domain).where(sa.tuple_(cases.c.site, cases.c.domain).in_(keys))

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
 
-from wixsend.database import Database
+from wixsend.database import MANNERS, Database
 from wixsend.errors import ConfigError, JournalNewer
 from wixsend.tables import about
 
 if TYPE_CHECKING:
     from procrastinate import App
 
-__all__ = ["SCHEMA", "Job", "Queue", "QueueLost", "make_tables"]
+__all__ = ["SCHEMA", "Job", "Queue", "QueueLost", "make_tables", "under_way"]
 
 SCHEMA = "wixsend_queue"
 """The queue's schema in the database."""
@@ -79,7 +79,7 @@ class Queue:
         asyncio.get_running_loop().set_exception_handler(self._unwaited)
         make_tables(self._database)
         conninfo = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        manners = {"options": f"-c search_path={SCHEMA}", "application_name": "wixsend queue", "connect_timeout": int(_PATIENCE)}
+        manners = {**MANNERS, "options": f"-c search_path={SCHEMA}", "application_name": "wixsend queue"}
         self._app = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=manners, min_size=1, max_size=_CONNECTIONS, timeout=_PATIENCE))
         self._app.task(name=_TASK)(self._hop)
         try:
@@ -177,7 +177,6 @@ def make_tables(database: Database) -> None:
 
     ours = version("procrastinate")
     with database.alone(_MAKING) as connection:
-        assert connection is not None
         found = connection.execute(sa.select(about.c.value).where(about.c.key == "queue")).scalar()
         there = connection.execute(sa.select(sa.func.to_regclass(f"{SCHEMA}.procrastinate_jobs"))).scalar() is not None
         if found is not None and _number(found) > _number(ours):
@@ -195,6 +194,19 @@ def make_tables(database: Database) -> None:
         raw.execute("RESET search_path")
         connection.execute(sa.delete(about).where(about.c.key == "queue"))
         connection.execute(sa.insert(about).values(key="queue", value=ours))
+
+
+def under_way(database: Database, dead_after: float) -> frozenset[int]:
+    """The cases that a living process does a hop of just now."""
+    job = sa.table("procrastinate_jobs", *map(sa.column, ("args", "status", "worker_id")), schema=SCHEMA)
+    worker = sa.table("procrastinate_workers", *map(sa.column, ("id", "last_heartbeat")), schema=SCHEMA)
+    case_id = sa.cast(job.c.args.op("->>")("case"), sa.Integer)
+    alive = worker.c.last_heartbeat > sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, dead_after)
+    query = sa.select(case_id).join_from(job, worker, worker.c.id == job.c.worker_id)
+    with database.reading() as connection:
+        if connection.execute(sa.select(sa.func.to_regclass(f"{SCHEMA}.procrastinate_jobs"))).scalar() is None:
+            return frozenset()
+        return frozenset(connection.execute(query.where(sa.cast(job.c.status, sa.Text) == "doing", alive)).scalars())
 
 
 def _number(version: str) -> tuple[int, ...]:

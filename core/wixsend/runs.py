@@ -12,7 +12,7 @@ from typing import Any
 import dns.name
 import sqlalchemy as sa
 
-from wixsend.errors import ConfigError, Refused
+from wixsend.errors import Busy, ConfigError, Refused
 from wixsend.events import Reopened
 from wixsend.flow import EFFECTS, Case, Effect, Stage
 from wixsend.journal import Entry, Happened, Journal
@@ -184,7 +184,7 @@ class Runs:
         run = self._begun(name, source, sheet, terms, now)
         ids = self._journal.open_cases([(site, row.domain.name) for site, row in zip(sites, sheet.rows, strict=True)])
         wanted = {case_id: _columns(row, sheet.columns) for case_id, row in zip(ids, sheet.rows, strict=True)}
-        with self._database.writing() as connection:
+        with self._database.alone(_TAKING_IN) as connection:
             held = {row.case_id: row._asdict() for row in connection.execute(sa.select(rows).where(rows.c.run_id == run.id))}
             number = max((row["number"] for row in held.values()), default=0)
             new = [
@@ -222,10 +222,18 @@ class Runs:
         for some in batched(case_ids, _AT_ONCE):
             where = [cases.c.id.in_(some), cases.c.stage.in_([stage.value for stage in stages])]
             for entry in self._journal.entries(*where, *([cases.c.code.in_(codes)] if codes else [])):
-                if when(entry.case):
-                    self._journal.append(entry, Reopened(), now)
-                    count += 1
+                count += self._begun_anew(entry, lambda case: case.stage in stages and when(case), now)
         return count
+
+    def _begun_anew(self, entry: Entry, fits: Callable[[Case], bool], now: float) -> bool:
+        while fits(entry.case):
+            try:
+                self._journal.append(entry, Reopened(), now)
+            except Busy:  # a worker went on with it meanwhile
+                entry = self._journal.entry(entry.id)
+            else:
+                return True
+        return False
 
     def cancel(self, run: Run, cancelled: bool) -> None:
         """Say that nothing more is to be begun, or that it goes on."""
@@ -332,11 +340,10 @@ class Runs:
             )
         headings = list(dict.fromkeys((*sheet.columns, *(found.columns if found else ()))))
         told = {"cancelled": False, "columns": json.dumps(headings), "terms": json.dumps(asdict(terms))}
-        with self._database.writing() as connection:
-            if found is None:
+        with self._database.alone(_TAKING_IN) as connection:
+            there = connection.execute(sa.update(runs).where(runs.c.name == name).values(told)).rowcount
+            if not there:
                 connection.execute(sa.insert(runs).values(name=name, source=source, at=now, **told))
-            else:
-                connection.execute(sa.update(runs).where(runs.c.id == found.id).values(told))
         return self.get(name)
 
     def _shared(self, connection: sa.Connection, run: Run) -> dict[str, int]:
@@ -351,6 +358,9 @@ class Runs:
 
 
 _AT_ONCE = 500
+_TAKING_IN = 5
+"""What one process at a time does (`Database.alone`): take a sheet in."""
+
 _ORDER = ("wix", "provider", "account", "dmarc")
 _COLUMNS = ("line", *_ORDER, "cells")
 

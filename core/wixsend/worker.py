@@ -27,7 +27,7 @@ _DEPTH = 4 * WIDTH
 """Jobs of one lane that are in the queue, whoever does them."""
 
 _FEEDING = 4
-"""What one process at a time does (`Database.alone`): put jobs into the queue."""
+"""What one process at a time does (`Database.first`): put jobs into the queue."""
 
 _TICK = 1.0
 """Seconds until the journal is looked at again for rows that came due."""
@@ -118,8 +118,8 @@ class Worker:
     async def _fill(self, queue: Queue) -> None:
         """Put into the queue what is due and not in it, unless another process is doing that."""
         self._journal.database.must_be_current()
-        with self._journal.database.alone(_FEEDING, wait=False) as mine:
-            if mine is None:
+        with self._journal.database.first(_FEEDING) as mine:
+            if not mine:
                 return
             await queue.sweep()
             waiting, doing = await queue.there()
