@@ -1,7 +1,7 @@
 """Run the fault matrix: everything that can go wrong, at every call of every job, at every installed host; and count what survived.
 
     uv run benchmarks/faults.py                  all of it
-    uv run benchmarks/faults.py --quick          each fault at each kind of call once, the hosts and jobs taking turns
+    uv run benchmarks/faults.py --quick          each fault at each kind of call once, at a write for each host and its undo: CI's share
     uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
     uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
     uv run benchmarks/faults.py --write          all of it, and the result into docs/reference/faults.md
@@ -77,7 +77,16 @@ def tried(combinations: Sequence[Combination], workers: int) -> list[Verdict]:
 
 
 def survive_all(combinations: Sequence[Combination]) -> list[Verdict]:
-    return [survive(combination) for combination in combinations]
+    return [tried_until_met(combination) for combination in combinations]
+
+
+def tried_until_met(combination: Combination) -> Verdict:
+    """Tried again, a few times, where the call that was to go wrong never came: a busy machine's run may have timed out before it."""
+    for _ in range(3):
+        verdict = survive(combination)
+        if verdict.met or not verdict.survived:
+            break
+    return verdict
 
 
 def by_step(verdicts: Iterable[Verdict], medium: Medium) -> list[dict[str, object]]:

@@ -29,7 +29,9 @@ def records(draw: st.DrawFn) -> Record:
         "CAA": '0 issue "ca.example"',
         "URL": "http://example.net/",
     }[rtype]
-    return Record(draw(owners), rtype, rdata, draw(st.sampled_from([None, 60, 3600])), draw(st.booleans()) and rtype == "CNAME")
+    notes = draw(st.sampled_from([None, {}, {"comment": "hands off", "tags": ["a:b"]}]))
+    ttl = draw(st.sampled_from([None, 60, 3600]))
+    return Record(draw(owners), rtype, rdata, ttl, draw(st.booleans()) and rtype == "CNAME", notes=notes)
 
 
 snapshots = st.lists(records(), max_size=12).map(lambda held: Snapshot(Zone(APEX), tuple(held), WHOLE))

@@ -140,9 +140,9 @@ def test_every_combination_has_its_number_each_time() -> None:
     assert [one.number for one in first] == list(range(1, len(first) + 1))
 
 
-def test_the_quick_share_has_each_trouble_at_each_kind_of_call() -> None:
-    def cell(one: Combination) -> tuple[str, str, str]:
-        return one.trouble.name, one.step.medium, one.step.kind
+def test_the_quick_share_has_each_trouble_at_each_kind_of_call_and_at_the_writes_of_an_undo() -> None:
+    def cell(one: Combination) -> tuple[object, ...]:
+        return one.trouble.name, one.step.medium, one.step.kind, one.step.kind == "write" and one.job.undoes
 
     every = combinations(example())
     chosen = list(map(cell, quick(every)))

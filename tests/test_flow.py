@@ -138,7 +138,7 @@ def test_records_survive_the_journal(record: Record) -> None:
     back = from_json("intended", 1, to_json(event))
     assert isinstance(back, Intended)
     kept = back.changes[0].remove[0]
-    assert (kept, kept.ttl, kept.masked) == (record, record.ttl, record.masked)
+    assert (kept, kept.ttl, kept.masked, kept.notes) == (record, record.ttl, record.masked, record.notes)
 
 
 @pytest.mark.parametrize("damaged", ["", "[]", "null", '{"changes": [{"record": []}]}', '{"changes": {"x": 1}}', '{"changes": {}}'])

@@ -71,6 +71,11 @@ def _agency(world: Sandbox) -> dict[str, str]:
     return {"STUDIO_WIX_KEY": studio.api_key}
 
 
+def _clients(world: Sandbox) -> None:
+    for domain, host in (("bakery.example", "cloudflare"), ("florist.example", "godaddy"), ("optician.example", "namecheap")):
+        world.add_domain(domain, host, _zone(domain))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What is in the sandbox, what more is in the environment, and which accounts there are beside those called like their hosts."""
@@ -90,6 +95,7 @@ RECIPES = {
     "when-it-stops": Recipe(_example),
     "sandbox": Recipe(_example),
     "port-53-closed": Recipe(_closed),
+    "several-machines": Recipe(_clients),
     "agencies": Recipe(_agency, accounts={"agency": "cloudflare", "reseller": "namecheap"}),
 }
 
@@ -108,10 +114,12 @@ def test_every_recipe_is_cooked() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe(name: str, world: Sandbox, tmp_path: Path) -> None:
+def test_a_recipe(name: str, world: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     recipe = RECIPES[name]
     more = recipe.world(world) or {}
     environment = {**world.environment(), "WIXSEND_STATE": str(tmp_path / "state"), **_QUICK, **recipe.environment, **more}
+    if name == "several-machines":
+        environment["WIXSEND_DB"] = request.getfixturevalue("postgres").url()
     if name == "secrets":
         environment["MY_CLOUDFLARE_TOKEN"] = environment.pop("CLOUDFLARE_API_TOKEN")
     run(HOW_TO / f"{name}.md", tmp_path, environment, {"someone-deletes-www": _deletes("www.example.com", world)})

@@ -89,13 +89,13 @@ def test_a_lock_is_held_by_one_and_let_go_when_the_process_dies(journal: Journal
 
 def test_a_snapshot_comes_back_whole(journal: Journal) -> None:
     entry = journal.open_case("site", DOMAIN)
-    odd = Record(DOMAIN, "TXT", '"quo\\"ted" "\\195\\164 ünicode"', 60, ref={"row": 1})
+    odd = Record(DOMAIN, "TXT", '"quo\\"ted" "\\195\\164 ünicode"', 60, ref={"row": 1}, notes={"comment": "ünicode"})
     kept = Snapshot(Zone(DOMAIN, "z1", "acct", (DOMAIN,)), (odd, S1), WHOLE, {"EmailType": "FWD"}, total=2)
     number = journal.keep_snapshot(entry.id, "namecheap", "main", kept, 5.0)
     (backup,) = journal.backups(DOMAIN)
     assert (backup.id, backup.at, backup.provider, backup.account) == (number, 5.0, "namecheap", "main")
     assert (backup.snapshot.records, backup.snapshot.covers, backup.snapshot.baggage) == (kept.records, WHOLE, kept.baggage)
-    assert [record.ttl for record in backup.snapshot.records] == [60, 300]
+    assert [(record.ttl, record.notes) for record in backup.snapshot.records] == [(60, {"comment": "ünicode"}), (300, None)]
     assert journal.backups(dns.name.from_text("example.net.")) == []
 
 

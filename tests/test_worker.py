@@ -1,7 +1,6 @@
 """Floors 4 to 6: a run shared by processes over a real PostgreSQL, some of which die, stand still, or lose what they work with.
 
-Each worker is `wixsend worker` in a process of its own; the judges are the vendors' raw state and their calls. Without a server of
-Debian's they are skipped, unless `WIXSEND_REQUIRE_SERVERS=1` says that there has to be one.
+Each worker is `wixsend worker` in a process of its own; the judges are the vendors' raw state and their calls.
 """
 
 import asyncio
@@ -21,7 +20,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from postgres import Postgres, lacking
+from postgres import Postgres
 from wixsend.errors import Busy, JournalError, JournalNewer
 from wixsend.events import HostFound, WixWants
 from wixsend.flow import Stage, Times
@@ -41,17 +40,6 @@ HOSTS = ("cloudflare", "godaddy", "namecheap")
 QUICK = {"WIXSEND_TIMES_LOOK_LEAST": "0.2", "WIXSEND_TIMES_SETTLE_MOST": "0", "WIXSEND_WORKER_DEAD_AFTER": "2"}
 LONGEST = 120.0
 """Seconds after which a run that has not ended is a failure."""
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    why = lacking()
-    if why and os.environ.get("WIXSEND_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"PostgreSQL is required here, and {why}")
-    if why:
-        pytest.skip(why)
-    with Postgres() as server:
-        yield server
 
 
 def others(domain: str) -> tuple[Record, ...]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from wixsend import tally
 from wixsend.board import Board
-from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, order_of
+from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, bug_of, order_of
 from wixsend.engine import Engine, Preview, Update
-from wixsend.errors import BadDomain, Busy, ConfigError, NotVisible, Refused, SomeFailed, WixsendError
+from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
 from wixsend.flow import Stage
 from wixsend.folder import append_private
 from wixsend.forecast import Look, Wanted, look_ahead
@@ -167,7 +167,7 @@ def _counted(terminal: Terminal, total: int) -> Callable[[int], None]:
         nonlocal told_at
         if time.monotonic() - told_at >= 5.0:
             told_at = time.monotonic()
-            terminal.tell(f"{done:,} of {total:,} looked at")
+            terminal.tell(f"{done:,} of {total:,} done")
 
     return tell
 
@@ -320,6 +320,7 @@ def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
         run,
         sums,
         causes=tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else [],
+        hands=tally.by_hand(runs.filed(run, cases.c.stage == Stage.PROVING.value, cases.c.provider == "")) if sums.by_hand else [],
         ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, now, session.config.times.give_up),
         next_look=runs.next_due(now),
         due=bool(runs.due(run, now, 1)),
@@ -363,11 +364,10 @@ def status(session: Session, terminal: Terminal, name: str | None) -> int:
     if name is not None:
         _show_status(session, terminal, runs, runs.get(name))
         return 0
-    found = [(run, _standing(session, runs, run)) for run in runs.all()]
     if terminal.json:
-        terminal.result([tally.status_json(standing) for _run, standing in found])
+        terminal.result([tally.status_json(_standing(session, runs, run)) for run in runs.all()])
     else:
-        terminal.show(tally.runs_table([(run, standing.sums) for run, standing in found], session.now()))
+        terminal.show(tally.runs_table([(run, tally.tally(runs.groups(run))) for run in runs.all()], session.now()))
     return 0
 
 
@@ -399,9 +399,7 @@ def _json(_session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterat
 
 
 def _html(session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
-    sums = tally.tally(runs.groups(run))
-    groups = tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value))
-    return tally.report_html(run, sums, groups, runs.filed(run), session.now(), terminal.redactor.clean)
+    return tally.report_html(_standing(session, runs, run), runs.filed(run), session.now(), terminal.redactor.clean)
 
 
 _FORMS: dict[str, Callable[[Session, Terminal, Runs, Run], Iterator[str]]] = {"csv": _csv, "json": _json, "html": _html}
@@ -453,7 +451,7 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
             await _until_let_go(session, terminal, runs.case_ids(run))
             wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
         session.holdings.lists = len(wrote) >= _LISTING
-        failed = [cause for cause in await _taken_back(session, runs, run, wrote) if cause is not None]
+        failed = [cause for cause in await _taken_back(session, terminal, runs, run, wrote) if cause is not None]
     if terminal.json:
         told = [{"domain": domain, "code": e.code, "happened": e.happened, "next": e.next_step} for domain, e in failed]
         terminal.result({"run": name, "undone": len(wrote) - len(failed), "failed": told})
@@ -483,19 +481,34 @@ async def _agreed(_plan: Plan, _located: Located) -> bool:
     return True
 
 
-async def _taken_back(session: Session, runs: Runs, run: Run, wrote: Sequence[Filed]) -> list[tuple[str, WixsendError] | None]:
+async def _taken_back(
+    session: Session, terminal: Terminal, runs: Runs, run: Run, wrote: Sequence[Filed]
+) -> list[tuple[str, WixsendError] | None]:
     """Take back for each domain; the error of each that it could not be done for."""
-    room = asyncio.Semaphore(IN_FLIGHT)
+    room, log, tell, done = asyncio.Semaphore(IN_FLIGHT), _log(session), _counted(terminal, len(wrote)), 0
     refs = {ref.case_id: ref for ref in runs.refs(run)}
 
     async def one(filed: Filed) -> tuple[str, WixsendError] | None:
+        nonlocal done
         ref = refs[filed.entry.id]
         async with room:
-            try:
-                outside = session.at(ref.wix, ref.site)
-                await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(_agreed)
-            except WixsendError as wrong:
-                return text(ref.domain), wrong
+            wrong = await attempt(ref)
+        done += 1
+        tell(done)
+        return None if wrong is None else (text(ref.domain), wrong)
+
+    async def attempt(ref: Ref) -> WixsendError | None:
+        try:
+            outside = session.at(ref.wix, ref.site)
+            await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(_agreed)
+        except Busy as busy:
+            return busy
+        except JournalError:
+            raise
+        except WixsendError as wrong:
+            return wrong
+        except Exception as bug:
+            return bug_of(bug, log)
         return None
 
     return await asyncio.gather(*(one(filed) for filed in wrote))

@@ -5,6 +5,7 @@ journal has the zone as it was read and what is intended before the first byte i
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from wixsend.adapters import Adapter
@@ -47,8 +48,8 @@ async def send(adapter: Adapter, edit: Edit, still_ours: Callable[[], None]) -> 
 
 
 def _itemised(adapter: Adapter, edit: Edit, receipt: Receipt) -> bool:
-    """True when the host's own answer names every record that came, and the host cannot have touched anything else."""
-    if adapter.plugin.granularity is Granularity.ZONE or receipt.records is None:
+    """True when the host's own answer names every record that came or went, and the host cannot have touched anything else."""
+    if adapter.plugin.granularity is Granularity.ZONE or receipt.records is None or Counter(edit.removes) - Counter(receipt.removed):
         return False
     return all(any(record == held and not held.masked for held in receipt.records) for record in edit.adds)
 

@@ -60,10 +60,12 @@ class Board:
             self._live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
+        if kind is not None:
+            self._terminal.tell(self._line())
 
     def watch(self, ref: Ref, update: "Update") -> None:
         """One domain went on. Told to a program each time that it stands elsewhere, or for another reason."""

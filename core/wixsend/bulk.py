@@ -24,7 +24,7 @@ from wixsend.plan import Dmarc, Plan
 from wixsend.runs import AT_HOST, ENDED, LIVE, MOST, Ref, Run, Runs
 from wixsend.survey import Order
 
-__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "order_of"]
+__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "bug_of", "order_of"]
 
 IN_FLIGHT = 64
 """Domains that are looked at, in DNS and at Wix, at one time."""
@@ -93,6 +93,11 @@ async def _agreed(_plan: Plan, _located: Located) -> bool:
     return True
 
 
+def bug_of(bug: Exception, log: Callable[[Exception], str]) -> Bug:
+    """What is said of an exception that nobody foresaw. `log` puts it into the log, and says where that is."""
+    return Bug(f"a bug in wixsend ({type(bug).__name__})", f"The details are in {log(bug)}: report them.")
+
+
 class Hops:
     """Takes one row as far as it can go now. Safe to use for many at once, and to be cancelled anywhere.
 
@@ -123,7 +128,7 @@ class Hops:
         except WixsendError as wrong:
             return self._stopped(ref, wrong)
         except Exception as bug:
-            return self._stopped(ref, Bug(f"a bug in wixsend ({type(bug).__name__})", f"The details are in {self._log(bug)}: report them."))
+            return self._stopped(ref, bug_of(bug, self._log))
 
     async def _go_on(self, ref: Ref) -> Entry:
         """From the first question to the host's account; or from there to the first wait."""

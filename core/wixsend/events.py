@@ -325,11 +325,13 @@ def kept_name(written: Any) -> Name:
     return dns.name.from_text(written)
 
 
-def kept_record(owner: Any, rtype: Any, rdata: Any, ttl: Any, masked: Any) -> Record:
+def kept_record(owner: Any, rtype: Any, rdata: Any, ttl: Any, masked: Any, notes: Any = None) -> Record:
     """A record as the journal keeps it. Raises `ValueError`, or what dnspython raises, for what is none."""
     if not (isinstance(rtype, str) and isinstance(rdata, str) and (ttl is None or type(ttl) is int) and isinstance(masked, bool)):
         raise ValueError("a record is not what it must be")
-    return Record(kept_name(owner), rtype, rdata, ttl, masked)
+    if not isinstance(notes, dict | None):
+        raise ValueError("a record's notes are not what they must be")
+    return Record(kept_name(owner), rtype, rdata, ttl, masked, notes=notes)
 
 
 def _records_of(value: Any) -> tuple[Record, ...]:
@@ -340,7 +342,8 @@ def _records_of(value: Any) -> tuple[Record, ...]:
 
 def _pack(value: Any) -> Any:
     if isinstance(value, Record):
-        return {"record": [value.owner.to_text(), value.rtype, value.rdata, value.ttl, value.masked]}
+        notes = [] if value.notes is None else [dict(value.notes)]
+        return {"record": [value.owner.to_text(), value.rtype, value.rdata, value.ttl, value.masked, *notes]}
     if isinstance(value, Change):
         return {"change": [value.owner.to_text(), _pack(value.remove), _pack(value.add)]}
     if isinstance(value, Name):

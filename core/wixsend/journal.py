@@ -414,7 +414,9 @@ def _snapshot_to_json(snapshot: Snapshot) -> str:
             "baggage": dict(snapshot.baggage),
             "total": snapshot.total,
             "records": [
-                {"owner": r.owner.to_text(), "type": r.rtype, "rdata": r.rdata, "ttl": r.ttl, "masked": r.masked} for r in snapshot.records
+                {"owner": r.owner.to_text(), "type": r.rtype, "rdata": r.rdata, "ttl": r.ttl, "masked": r.masked}
+                | ({} if r.notes is None else {"notes": dict(r.notes)})
+                for r in snapshot.records
             ],
         }
     )
@@ -433,7 +435,7 @@ def _snapshot_from_json(payload: str) -> Snapshot:
             zone["account"],
             tuple(kept_name(name) for name in zone["name_servers"]),
         ),
-        records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"]) for r in kept["records"]),
+        records=tuple(kept_record(r["owner"], r["type"], r["rdata"], r["ttl"], r["masked"], r.get("notes")) for r in kept["records"]),
         covers=WHOLE if kept["covers"] == "whole" else frozenset(kept_name(name) for name in kept["covers"]),
         baggage=baggage,
         total=total,

@@ -76,10 +76,12 @@ class Receipt:
     """What the host said about a write.
 
     `records` are the records that it says it now holds because of this edit, one for each that the edit adds; `None` when its
-    answer does not itemise (the core then reads again).
+    answer does not itemise. `removed` are the records of the edit of which it says, one by one, that they are gone: a mere
+    status code names none. The core reads again unless both together name the whole edit.
     """
 
     records: tuple[Record, ...] | None = None
+    removed: tuple[Record, ...] = ()
 
 
 class Wire(Protocol):

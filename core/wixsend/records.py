@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import dns.exception
 import dns.name
@@ -76,9 +76,10 @@ class Record:
     `owner` is absolute. `rtype` is upper case (vendors' own types such as `URL` keep their name). `rdata` is in presentation
     form, names in it absolute; neither holds control characters, which are escaped here. `ttl` in seconds, `None` lets the host
     choose. `masked`: stored, but the world is shown something else (a proxied or flattened CNAME). `ref` is the vendor's id or
-    whole row, never compared, handed back verbatim.
+    whole row, handed back verbatim while it is there. `notes` are what the host keeps beside it (a comment, tags, a setting), as JSON
+    has it, `None` where the adapter reads none: handed back when a record that went is put back, when its `ref` means nothing.
 
-    Two records are equal when owner, type and rdata are, case and final dots of names aside; TTL, `masked` and `ref` take no part.
+    Two records are equal when owner, type and rdata are, case and final dots of names aside; nothing else takes part.
     """
 
     owner: Name
@@ -87,6 +88,7 @@ class Record:
     ttl: int | None = None
     masked: bool = False
     ref: object = field(default=None, repr=False)
+    notes: Mapping[str, Any] | None = field(default=None, repr=False)
     key: tuple[Name, str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "Standing",
     "Tally",
     "as_text",
+    "by_hand",
     "causes",
     "causes_blocks",
     "ending",
@@ -128,14 +129,20 @@ def _grouped(told: Iterable[tuple[str, str, str, str]]) -> list[Cause]:
     return sorted(groups, key=lambda cause: -len(cause.domains))
 
 
-def causes_blocks(groups: Sequence[Cause]) -> list[Block]:
+def by_hand(waiting: Iterable[Filed]) -> list[Cause]:
+    """The domains that wait for somebody, grouped by why nobody here can write for them."""
+    step = "`wixsend plan DOMAIN` prints the records to add, and so does the report; the run goes on by itself."
+    return _grouped((text(f.entry.domain), "by-hand", f.entry.case.how, step) for f in waiting)
+
+
+def causes_blocks(groups: Sequence[Cause], style: str = "bad") -> list[Block]:
     """Each cause with its domains and the fix."""
     blocks: list[Block] = []
     for cause in groups:
         names = ", ".join(cause.domains[:_EXAMPLES]) + (
             f" and {len(cause.domains) - _EXAMPLES} more" if len(cause.domains) > _EXAMPLES else ""
         )
-        blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", "bad")]
+        blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", style)]
         blocks += [Styled(f"  {line.strip()}") for line in cause.why.splitlines()]
         blocks += [Styled(f"  {' ' * 6 if place else 'next: '}{line}") for place, line in enumerate(_steps(cause.next_step).splitlines())]
     return blocks
@@ -186,9 +193,9 @@ def ending(groups: Sequence[Group], left: Left, plugins: Plugins, now: float, gi
     writing = loads_left(groups, left, plugins)
     slowest = max(writing, key=lambda load: load.seconds, default=None)
     if slowest is not None or unplaced:
-        why = "then an hour for DNS, which usually takes minutes"
+        why = "an hour for DNS, which usually takes minutes"
         if slowest is not None and slowest.seconds:
-            why = f"{slowest.who} needs {span(slowest.seconds)} for {slowest.calls:,} calls by its quota; {why}"
+            why = f"{slowest.who} needs {span(slowest.seconds)} for {slowest.calls:,} calls by its quota, then {why}"
         if unplaced:
             why = f"{why}; the hosts of {unplaced:,} are not known yet"
         return Ending(now + (slowest.seconds if slowest else 0.0) + SETTLING, why)
@@ -201,11 +208,15 @@ def ending(groups: Sequence[Group], left: Left, plugins: Plugins, now: float, gi
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a run stands: `driven` when a process works on it now, `due` when something of it could be gone on with now."""
+    """Where a run stands: `driven` when a process works on it now, `due` when something of it could be gone on with now.
+
+    `causes` are why domains failed, `hands` why others wait for somebody.
+    """
 
     run: Run
     sums: Tally
     causes: Sequence[Cause]
+    hands: Sequence[Cause]
     ending: Ending | None
     next_look: float | None
     due: bool
@@ -221,6 +232,8 @@ def status_blocks(standing: Standing, now: float) -> list[Block]:
         blocks.append(Styled("  cancelled: nothing more is begun until `wixsend bulk run` takes it up again", "warn"))
     elif not sums.over:
         blocks += [Styled(f"  {line}", "quiet") for line in _ahead(standing, now)]
+    if standing.hands:
+        blocks += [Styled(""), *causes_blocks(standing.hands, "warn")]
     if groups:
         blocks += [Styled(""), *causes_blocks(groups), Styled("")]
         blocks.append(Styled(f"When that is mended: wixsend bulk retry {run.name} (--only CODE for some of them)."))
@@ -260,8 +273,13 @@ def status_json(standing: Standing) -> dict[str, Any]:
         "next_look": None if standing.next_look is None else stamp(standing.next_look),
         "expected_end": stamp(ending.at) if ending is not None and ending.at is not None else None,
         "expected_why": ending.why if ending is not None else None,
-        "causes": [{"code": c.code, "why": c.why, "next": c.next_step, "domains": list(c.domains)} for c in groups],
+        "causes": [_cause_json(cause) for cause in groups],
+        "hands": [_cause_json(cause) for cause in standing.hands],
     }
+
+
+def _cause_json(cause: Cause) -> dict[str, Any]:
+    return {"code": cause.code, "why": cause.why, "next": cause.next_step, "domains": list(cause.domains)}
 
 
 # -- lists and forecasts -----------------------------------------------------------------------------------------------
@@ -374,9 +392,20 @@ def _wix_said(filed: Filed) -> str:
     return "" if last is None else last.why if isinstance(last, NotYet) else "AUTHENTICATED"
 
 
+def _by_hand(filed: Filed) -> bool:
+    return filed.entry.case.stage is Stage.PROVING and not filed.entry.case.provider
+
+
 def _status(filed: Filed) -> str:
+    return "by hand" if _by_hand(filed) else filed.entry.case.stage.value
+
+
+def _next(filed: Filed) -> str:
+    """What somebody has to do; for records that are to be added by hand, the records."""
     case = filed.entry.case
-    return "by hand" if case.stage is Stage.PROVING and not case.provider else case.stage.value
+    if _by_hand(filed):
+        return "\n".join(["Add by hand:", *(f"{text(r.owner)} {r.rtype} {r.rdata}" for r in case.to_prove)])
+    return case.stop.next_step if case.stop else ""
 
 
 def _added(filed: Filed) -> str:
@@ -387,7 +416,7 @@ COLUMNS: Mapping[str, _Cell] = {
     "wixsend_status": _status,
     "wixsend_code": lambda filed: filed.entry.case.stop.error if filed.entry.case.stop else "",
     "wixsend_why": lambda filed: filed.entry.case.warning or filed.entry.case.why,
-    "wixsend_next": lambda filed: filed.entry.case.stop.next_step if filed.entry.case.stop else "",
+    "wixsend_next": _next,
     "wixsend_domain": lambda filed: text(filed.entry.domain),
     "wixsend_site": lambda filed: filed.entry.site,
     "wixsend_zone": lambda filed: text(filed.entry.case.apex) if len(filed.entry.case.apex) > 1 else "",
@@ -438,22 +467,22 @@ def report_json(run: Run, filed: Iterable[Filed]) -> dict[str, Any]:
 
 
 _STYLE = """
-:root{--line:#d5dae0;--quiet:#57606a;--good:#18794e;--bad:#b42318;--warn:#8a5a00}
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1b1f24;background:#fff}
+:root{--text:#1b1f24;--line:#d5dae0;--quiet:#57606a;--good:#18794e;--bad:#b42318;--warn:#8a5a00}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:var(--text);background:#fff}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
 .totals dt{text-align:right;font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}
-section{border-left:.25rem solid var(--bad);padding-left:1rem;margin:1.25rem 0;overflow-wrap:anywhere}
+section{border-left:.25rem solid;padding-left:1rem;margin:1.25rem 0;overflow-wrap:anywhere}
 section p{margin:.25rem 0;white-space:pre-line}
 table{border-collapse:collapse;width:100%}
 th,td{border-bottom:1px solid var(--line);padding:.4rem .6rem;text-align:left;vertical-align:top;overflow-wrap:break-word}
 td p{margin:0;white-space:pre-line;overflow-wrap:anywhere}
-.quiet,summary,dl.more dt{color:var(--quiet)}.quiet,dl.more{font-size:.9em}
+.text{color:var(--text)}.quiet,summary,dl.more dt{color:var(--quiet)}.quiet,dl.more{font-size:.9em}
 .good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
 @media(max-width:45rem){
 thead{display:none}tr,td{display:block}td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}
 }
 @media(prefers-color-scheme:dark){
-:root{--line:#343a40;--quiet:#9aa4ae;--good:#5bd39a;--bad:#ff8a80;--warn:#e6b35a}body{background:#14171a;color:#e6e8ea}
+:root{--text:#e6e8ea;--line:#343a40;--quiet:#9aa4ae;--good:#5bd39a;--bad:#ff8a80;--warn:#e6b35a}body{background:#14171a}
 }
 """
 _MORE = ("added", "kept", "written_at", "visible_at", "evidence", "authenticated_at", "wix_said", "zone", "site")
@@ -462,14 +491,13 @@ _MORE = ("added", "kept", "written_at", "visible_at", "evidence", "authenticated
 _COLOURS = {Stage.DONE: "good", Stage.STOPPED: "bad", Stage.UNDONE: "quiet"}
 
 
-def report_html(
-    run: Run, sums: Tally, groups: Sequence[Cause], filed: Iterable[Filed], now: float, clean: Callable[[str], str]
-) -> Iterator[str]:
+def report_html(standing: Standing, filed: Iterable[Filed], now: float, clean: Callable[[str], str]) -> Iterator[str]:
     """The report as one page that needs nothing else, a few rows at a time. Every text goes through `clean` and is escaped."""
 
     def shown(value: str) -> str:
         return escape(clean(value))
 
+    run, sums = standing.run, standing.sums
     yield (
         "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
@@ -480,12 +508,15 @@ def report_html(
         if getattr(sums, name):
             yield f"<dt class={style}>{getattr(sums, name):,}</dt><dd>{words}</dd>\n"
     yield "</dl>\n"
-    if groups:
-        yield "<h2>What failed, and the fix</h2>\n"
-        for cause in groups:
+    for heading, causes, style in (
+        ("What failed, and the fix", standing.causes, "bad"),
+        ("What waits for somebody", standing.hands, "warn"),
+    ):
+        yield f"<h2>{heading}</h2>\n" if causes else ""
+        for cause in causes:
             yield (
-                f"<section><p class=bad><b>{count(len(cause.domains), 'domain')}: {shown(cause.code)}</b></p><p>{shown(cause.why)}</p>"
-                f"<p><b>{shown(_steps(cause.next_step))}</b></p>"
+                f"<section class={style}><p><b>{count(len(cause.domains), 'domain')}: {shown(cause.code)}</b></p>"
+                f"<p class=text>{shown(cause.why)}</p><p class=text><b>{shown(_steps(cause.next_step))}</b></p>"
                 f"{_names(cause.domains, shown)}</section>\n"
             )
     yield "<h2>Every domain</h2>\n<table><thead><tr><th>domain<th>status<th>what happened<th>where</tr></thead>\n"
@@ -496,7 +527,7 @@ def report_html(
 
 def _names(domains: Sequence[str], shown: Callable[[str], str]) -> str:
     names = shown(", ".join(domains))
-    return f"<p>{names}</p>" if len(domains) <= _EXAMPLES else f"<details><summary>which</summary>{names}</details>"
+    return f"<p class=text>{names}</p>" if len(domains) <= _EXAMPLES else f"<details class=text><summary>which</summary>{names}</details>"
 
 
 def _html_row(run: Run, filed: Filed, shown: Callable[[str], str]) -> str:

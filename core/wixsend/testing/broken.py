@@ -31,6 +31,7 @@ __all__ = [
     "BelievesAny404",
     "BelievesAnyAnswer",
     "BelievesInEmptyZones",
+    "BelievesRemovals",
     "Broken",
     "BypassesTheWire",
     "CallsTheUnknownRejected",
@@ -44,6 +45,7 @@ __all__ = [
     "ForgetsSettings",
     "ForgetsTheRest",
     "ForgetsToWait",
+    "GivesUpOnListings",
     "GivesUpOnPages",
     "HidesMasks",
     "HidesThatItWritesZones",
@@ -55,6 +57,7 @@ __all__ = [
     "LeaksInRepr",
     "LeaksInUrls",
     "LeavesOutTypes",
+    "ListsOnePage",
     "LosesFinalDots",
     "LowersText",
     "MakesRowsAnew",
@@ -206,6 +209,23 @@ class GivesUpOnPages(ExampleProvider):
         return pages
 
 
+@_broken("lists the first page of its zones", "test_every_zone_is_listed_as_it_is_described")
+class ListsOnePage(ExampleProvider):
+    async def zones(self) -> list[Zone]:
+        return [to_zone(row) for row in (await self._ask("GET", "/v1/zones", params=[]))["zones"]]
+
+
+@_broken("lists the zones that it got when a page does not come", "test_a_page_that_fails_fails_the_listing")
+class GivesUpOnListings(ExampleProvider):
+    async def zones(self) -> list[Zone]:
+        zones: list[Zone] = []
+        with suppress(ValueError):
+            while not zones or len(zones) % 100 == 0:
+                page = await self._ask("GET", "/v1/zones", params=[("page", str(len(zones) // 100 + 1))])
+                zones += map(to_zone, page["zones"])
+        return zones
+
+
 @_broken("takes an answer without records for a zone without records", "test_an_odd_answer_is_no_empty_zone")
 class BelievesInEmptyZones(ExampleProvider):
     async def _pages(self, path: str, asked: list[tuple[str, str]], kind: str) -> list[Any]:
@@ -346,7 +366,7 @@ class RemovesFirst(ExampleProvider):
 class ForgetsHalf(ExampleProvider):
     async def write(self, edit: Edit) -> Receipt:
         made = [await super(ForgetsHalf, self).write(replace(edit, changes=(change,))) for change in edit.changes]
-        return Receipt(tuple(record for receipt in made for record in receipt.records or ()))
+        return Receipt(tuple(record for receipt in made for record in receipt.records or ()), removed=edit.removes)
 
 
 @_broken("writes the TTL that was asked for, whatever the host takes", "test_ttls_are_kept_within_limits")
@@ -389,6 +409,16 @@ class BelievesAnyAnswer(ExampleProvider):
         with suppress(ValueError, KeyError, TypeError):
             await super().write(edit)
         return Receipt()
+
+
+@_broken("takes any answer with 200 for a word that records are gone", "test_a_bad_answer_to_a_removal_is_no_proof")
+class BelievesRemovals(ExampleProvider):
+    async def write(self, edit: Edit) -> Receipt:
+        if edit.adds:
+            return await super().write(edit)
+        with suppress(ValueError, KeyError, TypeError):
+            await super().write(edit)
+        return Receipt((), removed=edit.removes)
 
 
 @_broken("takes a refused edit for one that was there already", "test_refusals_are_told_apart")

@@ -617,6 +617,29 @@ class ProviderConformance:
         await self._finish(provider, _WANTED)
         _moved(before, _look(facts, self.volatile), edit)
 
+    @pytest.mark.parametrize(("fault", "done"), _EDIT_FAULTS)
+    async def test_a_bad_answer_to_a_removal_is_no_proof(
+        self, facts: FakeHost, server: Server, provider: Adapter, credentials: Credentials, fault: Kind, done: bool
+    ) -> None:
+        self._hold(facts, self._everything)
+        made = await self._made(provider, facts, _WANTED)
+        edit = await self._undo_plan(provider, made.changes)
+        before = _look(facts, self.volatile)
+        async with self._opened(credentials, self._wire(server, timeout=_IMPATIENT)) as impatient:
+            server.faults.add(
+                Fault(fault, service=facts.name, match=self.writes, handled=done, status=500, seconds=2 * _IMPATIENT),
+            )
+            try:
+                receipt = await impatient.write(edit)
+            except ProviderError as error:
+                assert type(error) is OutcomeUnknown, f"{fault} while removing became {error!r}, not OutcomeUnknown"
+            else:
+                assert Counter(edit.removes) - Counter(receipt.removed), f"{fault} was taken for a word that the records are gone"
+        left = await self._undo_plan(provider, made.changes)
+        if left:
+            await provider.write(left)
+        _moved(before, _look(facts, self.volatile), edit)
+
     # Manners
 
     async def test_no_more_calls_than_declared(self, facts: FakeHost, server: Server, provider: Adapter) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -318,21 +319,28 @@ async def test_ttls_are_held_within_what_the_host_takes(
 
 
 async def test_undo_puts_back_what_was_replaced(fake: FakeCloudflare, server: Server, account: Adapter) -> None:
-    before = [_record("em1.mail", "A", "192.0.2.7", masked=True), _record("s1._domainkey.mail", "TXT", r'"k=rsa; \"p\""', 600)]
-    fake.add_zone("example.com", before)
-    world = Counter(fake.published("example.com"))
-    edit = await _edit(account)
-    await account.write(edit)
-    assert Counter(fake.published("example.com")) == Counter(_WANTED)
-    # as the journal gives it back: without the ids
-    written = [
-        Change(c.owner, tuple(_record(str(r.owner), r.rtype, r.rdata, r.ttl, r.masked) for r in c.remove), c.add) for c in edit.changes
+    noted = {"comment": "ask Ann before touching", "tags": ["owner:ann"]}
+    before = [
+        _record("em1.mail", "A", "192.0.2.7", masked=True),
+        _record("s1._domainkey.mail", "TXT", r'"k=rsa; \"p\""', 600, ref=noted),
+        _record("s2._domainkey.mail", "CNAME", "old.example.net.", ref={"settings": {"flatten_cname": True}}),
     ]
+    fake.add_zone("example.com", before, plan="pro")
+    world = Counter(fake.published("example.com"))
+    wanted = (*_WANTED, _record("s2._domainkey.mail", "CNAME", "s2.domainkey.u1.wl.sender.example."))
+    edit = await _edit(account, wanted)
+    await account.write(edit)
+    assert Counter(fake.published("example.com")) == Counter(wanted)
+    # as the journal gives it back: without the ids
+    written = [replace(c, remove=tuple(replace(r, ref=None) for r in c.remove)) for c in edit.changes]
     undo = plan_undo(await _read(account), written).edit
     await account.write(undo)
     assert Counter(fake.published("example.com")) == world, "the proxied address is proxied again"
     assert server.count("cloudflare") == 6
-    assert not any("comment" in post for post in _sent(server)["posts"]), "what is put back is not ours"
+    assert [(row["comment"], row["tags"]) for row in fake.raw("example.com")["records"] if row["comment"] or row["tags"]] == [
+        (noted["comment"], noted["tags"])
+    ], "what is put back has the notes that it had, and not ours"
+    assert [row["name"] for row in fake.raw("example.com")["records"] if row["settings"]] == ["s2._domainkey.mail.example.com"]
 
 
 _ALL_TYPES = (

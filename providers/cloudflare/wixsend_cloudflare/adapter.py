@@ -63,6 +63,7 @@ _MOST = 1_000_000
 _AUTOMATIC = 1
 _MIN_TTL, _MAX_TTL = 60, 86400
 _BLOCK = 300.0
+_NOTES = ("comment", "tags", "settings")
 _PROXIABLE = frozenset({"A", "AAAA", "CNAME"})
 
 _TOKENS = "https://dash.cloudflare.com/profile/api-tokens"
@@ -198,7 +199,7 @@ class CloudflareProvider:
                 f"Cloudflare removed what somebody had changed a moment before: {'; '.join(map(str, changed))}",
                 "If it is still wanted, add it again in the dashboard.",
             )
-        return Receipt(come)
+        return Receipt(come, removed=removes)
 
     async def close(self) -> None:
         await self._client.close()
@@ -277,15 +278,20 @@ def _record(row: Mapping[str, Any]) -> Record:
     A CNAME at the apex is always flattened and yet not masked here, so that putting it back does not proxy it.
     """
     try:
-        masked = row.get("proxied") is True or (row.get("settings") or {}).get("flatten_cname") is True
+        masked = row.get("proxied") is True or _flattened(row)
         ttl = int(row["ttl"])
-        return Record(absolute(row["name"]), row["type"], from_row(row), None if ttl == _AUTOMATIC else ttl, masked, str(row["id"]))
+        notes = {name: row[name] for name in _NOTES if row.get(name)}
+        return Record(absolute(row["name"]), row["type"], from_row(row), None if ttl == _AUTOMATIC else ttl, masked, str(row["id"]), notes)
     except (KeyError, TypeError, ValueError, AttributeError) as wrong:
         raise Unavailable(f"Cloudflare described a record in an unknown way ({type(wrong).__name__}: {wrong})") from wrong
 
 
+def _flattened(row: Mapping[str, Any]) -> bool:
+    return (row.get("settings") or {}).get("flatten_cname") is True
+
+
 def _post(record: Record) -> Any:
-    """A record that comes, as Cloudflare takes it. Only one that is put back can be masked: it was proxied, and is so again."""
+    """A record that comes, as Cloudflare takes it. Only one that is put back can be masked: proxied or flattened, as it was."""
     try:
         fields = to_fields(record.rtype, record.rdata)
     except ValueError as wrong:
@@ -293,10 +299,8 @@ def _post(record: Record) -> Any:
     ttl = _AUTOMATIC if record.ttl is None else min(max(record.ttl, _MIN_TTL), _MAX_TTL)
     post = {"name": text(record.owner), "type": record.rtype, "ttl": ttl, **fields}
     if record.rtype in _PROXIABLE:
-        post["proxied"] = record.masked
-    if record.rtype == "CNAME" and not record.masked:
-        post["comment"] = COMMENT
-    return post
+        post["proxied"] = record.masked and not _flattened(record.notes or {})
+    return post | ({"comment": COMMENT} if record.notes is None else dict(record.notes))
 
 
 def _id(record: Record) -> str:

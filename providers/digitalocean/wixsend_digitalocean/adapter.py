@@ -146,7 +146,11 @@ class DigitalOcean:
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         response = await self._http.request(method, path, **options)
         response.raise_for_status()
-        return None if method == "DELETE" else response.json()
+        if method != "DELETE":
+            return response.json()
+        if response.status_code != httpx.codes.NO_CONTENT:
+            raise ValueError(f"a removal was answered with HTTP {response.status_code}, and not with 204")
+        return None
 
     async def _back_out(self, edit: Edit, failure: Exception, calls: int) -> NoReturn:
         """An edit stopped half-way: put back what was removed to make room for what did not come, and raise.

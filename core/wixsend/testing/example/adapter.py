@@ -126,7 +126,9 @@ class ExampleProvider:
         going, coming = edit.by_record()
         batch = {"delete": [row_of(record)["id"] for record in going], "create": [to_row(record, zone.apex) for record in coming]}
         answer = await self._ask("POST", f"/v1/zones/{zone.ref}/batch", json=batch)
-        return Receipt(tuple(to_record(row, zone.apex) for row in answer["created"]))
+        gone = frozenset(answer["deleted"])
+        created = tuple(to_record(row, zone.apex) for row in answer["created"])
+        return Receipt(created, removed=tuple(record for record in going if row_of(record)["id"] in gone))
 
     async def close(self) -> None:
         await self._http.aclose()

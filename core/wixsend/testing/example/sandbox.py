@@ -5,7 +5,8 @@ Errors are `{"error": {"code": ..., "message": ...}}` with a fitting status.
 
     GET  /v1/zones?name=TEXT               the zones whose name contains TEXT (not only those that are named so)
     GET  /v1/zones/ID/records?name=OWNER   the rows at these owners (may be repeated), or all rows without; and `zone_settings`
-    POST /v1/zones/ID/batch                {"delete": [ids], "create": [rows]}: all of it or nothing
+    POST /v1/zones/ID/batch                {"delete": [ids], "create": [rows]}: all of it or nothing;
+                                          the answer has the ids that went as `deleted`, and the rows that came as `created`
 
 A row is `{"id", "name", "type", "data", "ttl", "comment", "flattened"}`: owners relative to the zone, names inside of data absolute
 without their final dot. A flattened CNAME is stored, and the world is shown an address.
@@ -129,7 +130,7 @@ class ExampleHost(FakeHost):
                 raise _Refused(409, "no_such_record", f"there is no record {row_id}")
         created = [self._new(acceptable(row)) for row in body["create"]]
         zone["records"] = consistent([*rows.values(), *created], apex)
-        return {"created": created}
+        return {"deleted": body["delete"], "created": created}
 
     _routes: ClassVar[tuple[tuple[str, str, Callable[..., _Row]], ...]] = (
         ("GET", "/v1/zones", _list_zones),
