@@ -403,7 +403,6 @@ class WixBodies(Target[Answer]):
         server = stack.enter_context(Server({"wix": self._front}))
         self._runner = stack.enter_context(asyncio.Runner())
         self._wix = Wix(WixApiKey(fake.site.api_key, fake.site.id), server.url("wix"), timeout=5.0)
-        self._wix._wire._limiter = None  # its rate is Wix's, and would have us wait for real
         stack.callback(lambda: self._runner.run(self._wix.close()))
         self._calls: Mapping[str, Callable[[], Awaitable[Any]]] = {
             "query": lambda: self._wix.query(parse_sending_domain(DOMAIN)),

@@ -14,7 +14,7 @@ import psycopg
 __all__ = ["Postgres", "lacking"]
 
 _HOMES = Path("/usr/lib/postgresql")
-_SETTINGS = {"listen_addresses": "''", "fsync": "off", "max_connections": "100"}
+_SETTINGS = {"listen_addresses": "''", "fsync": "off", "timezone": "Pacific/Chatham", "max_connections": "100"}
 
 
 def _programs() -> Path | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +17,16 @@ from wixsend.errors import (
     OutcomeUnknown,
     PluginBroken,
     ProviderError,
+    QuotaError,
     RateLimited,
     Unavailable,
     WixsendError,
 )
 from wixsend.names import Name, absolute
 from wixsend.plan import Edit, Wanted, plan
-from wixsend.provider import BlockingProvider, ErrorRule, Provider, Receipt, translate
-from wixsend.records import WHOLE, Record, Snapshot, Zone
+from wixsend.provider import BlockingProvider, ErrorRule, Provider, Rate, Receipt, translate
+from wixsend.quota import Quota, Quotas
+from wixsend.records import WHOLE, Granularity, Record, Snapshot, Zone
 from wixsend.testing.example import PLUGIN
 from wixsend.wire import HttpWire
 
@@ -324,3 +326,111 @@ async def test_an_answer_of_another_kind_is_a_broken_promise(provider: Blocking 
     with pytest.raises(PluginBroken):
         await adapter.read(ZONE, frozenset())
     assert await adapter.write(EDIT) == Receipt()
+
+
+# -- quota -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def quota() -> AsyncIterator[Quota]:
+    """Two calls in ten minutes: whoever waits for a third one waits in vain."""
+    quotas = Quotas()
+    yield quotas.quota("example", (Rate(2, 600.0),))
+    await quotas.close()
+
+
+def counted(provider: Provider | BlockingProvider, quota: Quota, granularity: Granularity = Granularity.RECORD) -> Adapter:
+    return Adapter(replace(PLUGIN, granularity=granularity), provider, quota=quota)
+
+
+async def waits_for(quota: Quota) -> None:
+    async with asyncio.timeout(10):
+        while quota.waits is None:  # noqa: ASYNC110 - it is no event of ours
+            await asyncio.sleep(0.001)
+
+
+async def test_a_vendor_that_is_asked_too_often_shuts_the_budget(provider: Blocking | Async, quota: Quota) -> None:
+    inner(provider).answer = Vendor("slow down")
+    with pytest.raises(RateLimited):
+        await counted(provider, quota).zone(APEX)
+    assert 6.0 < (await quota.use()).shut <= 7.0
+
+
+async def test_no_thread_is_lent_to_a_call_that_has_to_wait(quota: Quota) -> None:
+    provider = Blocking()
+    adapter = counted(provider, quota)
+    await quota.take()
+    await quota.take()
+    waiting = asyncio.create_task(adapter.zone(APEX))
+    await waits_for(quota)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not provider.made
+    assert len((await quota.use()).spent) == 2
+    await adapter.close()
+
+
+class Twice(Blocking):
+    """Makes two calls for one question, as the wire counts them."""
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__()
+        self._quota = quota
+
+    def zone(self, apex: Name) -> Sequence[Zone]:
+        self._quota.take_blocking()
+        self._quota.take_blocking()
+        return super().zone(apex)
+
+
+async def test_a_thread_that_waits_in_the_middle_of_a_call_ends_when_nobody_wants_it(quota: Quota) -> None:
+    provider = Twice(quota)
+    adapter = counted(provider, quota)
+    await quota.take()
+    waiting = asyncio.create_task(adapter.zone(APEX))
+    await waits_for(quota)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    async with asyncio.timeout(10):
+        await adapter.idle()
+    assert not provider.made
+    await adapter.close()
+
+
+async def test_an_account_that_is_closed_lets_no_thread_wait(quota: Quota) -> None:
+    adapter = counted(Twice(quota), quota)
+    await quota.take()
+    waiting = asyncio.create_task(adapter.zone(APEX))
+    await waits_for(quota)
+    async with asyncio.timeout(10):
+        await adapter.close()
+    with pytest.raises(Unavailable, match="quota"):
+        await waiting
+
+
+async def test_a_whole_zone_is_not_written_after_a_wait(provider: Blocking | Async, quota: Quota) -> None:
+    adapter = counted(provider, quota, Granularity.ZONE)
+    await quota.take()
+    await quota.take()
+    with pytest.raises(RateLimited, match="nothing was sent") as refused:
+        await adapter.write(EDIT)
+    assert 500.0 < (refused.value.retry_after or 0.0) <= 600.0
+    assert not inner(provider).made
+    waiting = asyncio.create_task(adapter.ready(2))
+    await waits_for(quota)
+    waiting.cancel()
+
+
+async def test_other_hosts_need_no_room_before_they_are_read(provider: Blocking | Async, quota: Quota) -> None:
+    await counted(provider, quota).ready(2)
+    assert not (await quota.use()).spent
+
+
+async def test_what_cannot_be_counted_is_told_whatever_an_sdk_makes_of_it(provider: Blocking | Async, quota: Quota) -> None:
+    wrapped = Vendor("no connection")
+    wrapped.__cause__ = QuotaError("the record of calls failed", "Mend it.")
+    inner(provider).answer = wrapped
+    with pytest.raises(QuotaError, match="the record of calls failed"):
+        await counted(provider, quota).zone(APEX)

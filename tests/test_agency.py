@@ -213,6 +213,70 @@ def test_cancel_and_undo(wixsend: Wixsend, sandbox: Sandbox) -> None:
     assert wixsend("undo", "stdin", "--yes").code == 0
 
 
+def test_an_account_without_its_secret_stops_its_own_domains_alone(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    names = clients(sandbox, 3)
+    sandbox.dns.add_zone("lost.example", sandbox.hosts["godaddy"].name_servers)
+    sandbox.wix.add_domain("lost.example")
+    (tmp_path / "wixsend.toml").write_text('[accounts.lost]\nprovider = "godaddy"\nkey = "env:LOST_KEY"\nsecret = "env:LOST_SECRET"\n')
+    ended = wixsend("run", "-", "--yes", stdin="\n".join([*names, "lost.example"]))
+    assert ended.code == 8
+    assert "1 of 4 domains failed; 3 are authenticated" in ended.err
+    assert "1 domain: credentials-missing: lost.example" in ended.out
+    assert "LOST_KEY, which is not set" in ended.out
+    assert wixsend("retry", "stdin", "--only", "credentials-missing", LOST_KEY="k", LOST_SECRET="s").code == 8
+    assert "provider-credentials: lost.example" in wixsend("status", "stdin").out, "what is wrong now is said"
+
+
+def test_a_check_of_the_zones_says_what_would_be_refused_and_what_a_term_lifts(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    (name,) = clients(sandbox, 1)
+    theirs = Record(absolute("s1._domainkey.taken.example"), "CNAME", "s1.domainkey.u42.wl.sendgrid.net.", 300)
+    sandbox.add_domain("taken.example", "cloudflare", [*zone("taken.example"), theirs])
+    (tmp_path / "c.txt").write_text(f"{name}\ntaken.example\n")
+    assert wixsend("check", "c.txt").code == 0, "nothing is read of a zone, so nothing is known"
+    checked = wixsend("check", "c.txt", "--zones")
+    assert checked.code == 8
+    assert "1 domain: refused: taken.example" in checked.out
+    assert "--replace s1._domainkey.DOMAIN" in checked.out
+    assert wixsend("check", "c.txt", "--zones", "--replace", "s1._domainkey").code == 0
+    assert not any(record.rtype == "CNAME" for record in sandbox.hosts["cloudflare"].published(name)), "nothing was written"
+    assert wixsend("check", "c.txt", "--zones", "--replace", "a..b").code == 2
+
+    assert wixsend("run", "c.txt", "--yes").code == 8
+    agreed = wixsend("run", "c.txt", "--yes", "--replace", "s1._domainkey.taken.example")
+    assert agreed.code == 0, "other terms take up again what was refused"
+    assert theirs not in sandbox.hosts["cloudflare"].published("taken.example")
+
+
+def test_who_waits_for_somebody_is_told_with_the_records(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    wants = sandbox.add_domain("byhand.example", ELSEWHERE).wants
+    assert wixsend("run", "-", "--yes", "--no-wait", stdin="byhand.example").code == 6
+    status = wixsend("status", "stdin").out
+    assert "1 domain: by-hand: byhand.example" in status
+    assert "open end: somebody has to add the records by hand" in status
+    assert "no process works on it: `wixsend bulk run stdin` goes on" in status
+    (row,) = table(wixsend("report", "stdin").out)
+    assert row["wixsend_status"] == "by hand"
+    assert all(f"{want.owner.to_text(True)} CNAME {want.rdata}" in row["wixsend_next"] for want in wants)
+    assert "What waits for somebody" in wixsend("report", "stdin", "--format", "html").out
+
+
+def test_when_it_ends_is_told_with_the_reason(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    for number in range(30):
+        sandbox.add_domain(f"n{number}.example", "namecheap", zone(f"n{number}.example"))
+    names = "\n".join(f"n{number}.example" for number in range(30))
+    checked = wixsend("check", "-", stdin=names).out
+    assert "Namecheap (namecheap)  30       90     4 min" in checked
+    assert "at the earliest (as Namecheap (namecheap) allows it)" in checked
+
+
+def test_one_domain_for_two_sites_is_remarked_upon(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    (name,) = clients(sandbox, 1)
+    second = sandbox.wix.add_site("second", beside=sandbox.wix.site)
+    (tmp_path / "c.csv").write_text(f"domain,site_id\n{name},\n{name},{second.id}\n")
+    checked = wixsend("check", "c.csv")
+    assert f"line 3: {name} is in line 2 for another site" in checked.out
+
+
 def test_profiles_and_accounts_of_the_configuration_are_routed(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
     second = sandbox.wix.add_site("second")
     beside = sandbox.wix.add_site("beside", beside=second)

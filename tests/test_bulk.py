@@ -417,6 +417,19 @@ async def test_a_full_disk_ends_the_run_with_what_to_do(world: World) -> None:
     assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
 
 
+async def test_a_journal_that_is_lost_costs_no_second_write(tmp_path: Path) -> None:
+    with World(tmp_path, delay=40.0) as world:
+        sheet = clients(world, 9)
+        fleet = world.fleet()
+        await fleet.bulk(sheet, wait=False)
+        assert stages(fleet) == {Stage.PROVING: 9}
+        for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+        await world.fleet().bulk(sheet)
+        assert stages(fleet) == {Stage.DONE: 9}
+        assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
 # -- taking in ---------------------------------------------------------------------------------------------------------
 
 

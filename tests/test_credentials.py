@@ -212,6 +212,16 @@ def test_an_incomplete_account_of_the_file_is_completed_in_the_file() -> None:
     assert "[accounts.client]" in caught.value.next_step
 
 
+def test_an_account_that_cannot_be_opened_is_no_concern_of_the_others() -> None:
+    accounts = configured(
+        {"ALPHA_TOKEN": TOKEN}, client={"provider": "alpha", "token": "env:UNSET"}, plain={"provider": "alpha", "token": TOKEN}
+    )
+    found = {account.name: account.problem for account in accounts.accounts("alpha")}
+    assert found["alpha"] is None
+    assert isinstance(found["client"], CredentialsMissing) and "UNSET" in str(found["client"])
+    assert isinstance(found["plain"], ConfigError) and TOKEN not in str(found["plain"])
+
+
 def test_an_unknown_field_of_an_account_names_the_line_and_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"wixsend\.toml:7: \[accounts\.alpha\] has no setting 'tokn'") as caught:
         configured({}, alpha={"tokn": "env:X"}).accounts("alpha")

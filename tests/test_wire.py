@@ -17,7 +17,6 @@ import pytest
 import trustme
 
 from wixsend.errors import ConfigError, Unavailable
-from wixsend.provider import Rate
 from wixsend.wire import HttpWire
 
 type Serve = Callable[..., "Listener"]
@@ -379,7 +378,7 @@ async def test_a_connection_is_used_again_and_its_clock_begins_anew(serve: Serve
             say(HELLO, connection, listener)
 
     server = serve(twice)
-    wire = HttpWire(f"http://127.0.0.1:{server.port}", [Rate(100, 1.0)], timeout=0.05)
+    wire = HttpWire(f"http://127.0.0.1:{server.port}", timeout=0.05)
     with wire.client() as client:
         for _ in range(3):
             assert client.get(f"http://127.0.0.1:{server.port}/").content == b"hello"

@@ -7,22 +7,29 @@ No message that leaves it holds a secret of the account, whatever the vendor or 
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from wixsend.errors import Busy, ConfigError, PluginBroken, Unavailable, WixsendError
+from wixsend.errors import Busy, ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
-from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, Wire, translate
+from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, translate
 from wixsend.records import Granularity, Snapshot, Zone
 from wixsend.redact import Redactor
+
+if TYPE_CHECKING:
+    from wixsend.quota import Quota
+    from wixsend.wire import HttpWire
 
 __all__ = ["OVERLAP", "Adapter"]
 
 OVERLAP = 16
 """Calls of one asynchronous provider at a time: enough to hide the way to the vendor, far below any connection limit."""
+
+_AT_ONCE = 0.5
+"""Seconds that the write of a whole zone may wait for the quota: what was read must not grow old meanwhile."""
 
 
 class Adapter:
@@ -39,25 +46,31 @@ class Adapter:
     """
 
     def __init__(
-        self, plugin: ProviderPlugin, provider: Provider | BlockingProvider, label: str = "", redactor: Redactor | None = None
+        self,
+        plugin: ProviderPlugin,
+        provider: Provider | BlockingProvider,
+        label: str = "",
+        redactor: Redactor | None = None,
+        quota: "Quota | None" = None,
     ) -> None:
         self.plugin = plugin
         self.settle = plugin.settle
         self.label = label or plugin.label
         self._redactor = redactor or Redactor()
         self._provider = provider
-        self._turn = asyncio.Semaphore(OVERLAP)
+        self._quota = quota
         self._thread = None if inspect.iscoroutinefunction(provider.zone) else ThreadPoolExecutor(1, f"wixsend-{plugin.name}")
+        self._turn = asyncio.Semaphore(OVERLAP if self._thread is None else 1)
 
     @classmethod
-    def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: Wire, label: str = "") -> Self:
+    def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: "HttpWire", label: str = "") -> Self:
         """Open the account through the plugin, which imports the vendor's SDK: this may block for a second."""
         redactor = Redactor()
         for each in plugin.credentials:
             if each.secret and each.name in credentials:
                 redactor.learn(each.name, credentials[each.name])
         try:
-            return cls(plugin, plugin.opens(credentials, wire), label, redactor)
+            return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota)
         except WixsendError as wrong:
             raise _cleaned(wrong, redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
@@ -107,13 +120,22 @@ class Adapter:
         """Make this edit, with one call of the provider's `write`. `ValueError` for an edit without changes, which is never written."""
         if not edit:
             raise ValueError("an edit without changes is never written")
+        if self._quota is not None and self.plugin.granularity is Granularity.ZONE:
+            await self._quota.ready(within=_AT_ONCE)
         receipt = await self._ask(self._provider.write, edit, writing=True)
         return receipt if isinstance(receipt, Receipt) else Receipt()
 
+    async def ready(self, calls: int) -> None:
+        """Wait until so many calls can be made without a pause: where a whole zone is replaced by what was just read, and nowhere else."""
+        if self._quota is not None and self.plugin.granularity is Granularity.ZONE:
+            await self._quota.ready(calls)
+
     async def close(self) -> None:
         """Free what was opened, after a call that still runs. Call it once."""
+        if self._quota is not None:
+            self._quota.interrupt()
         try:
-            await self._ask(self._provider.close)
+            await self._translated(self._run(self._provider.close), writing=False)
         finally:
             if self._thread is not None:
                 self._thread.shutdown(wait=False)
@@ -121,26 +143,47 @@ class Adapter:
     async def idle(self) -> None:
         """Return when no call of a blocking provider runs any more, abandoned ones included. Nobody can abandon an asynchronous one."""
         if self._thread is not None:
-            await self._do(lambda: None)
+            await self._run(lambda: None)
 
     async def _ask(self, method: Callable[..., Any], *args: Any, writing: bool = False) -> Any:
+        async with self._turn:
+            return await self._translated(self._do(method, *args), writing)
+
+    async def _translated(self, answer: Awaitable[Any], writing: bool) -> Any:
         try:
-            return await self._do(method, *args)
+            return await answer
         except ConfigError as wrong:
             raise _cleaned(wrong, self._redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
-            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy)), None)
+            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError)), None)
             if stopped is not None:  # an SDK takes whatever stops its request for the network's failure
                 raise stopped from None
-            raise translate(wrong, self._provider.errors, self.label, writing, self._redactor) from wrong
+            told = translate(wrong, self._provider.errors, self.label, writing, self._redactor)
+            if isinstance(told, RateLimited) and self._quota is not None:
+                self._quota.pause(told.retry_after)
+            raise told from wrong
 
     async def _do(self, method: Callable[..., Any], *args: Any) -> Any:
+        if self._thread is None or self._quota is None:
+            return await self._run(method, *args)
+        await self._quota.ready()  # a thread is lent to whoever can use it
+        try:
+            return await self._run(self._resumed, method, *args)
+        except asyncio.CancelledError:
+            self._quota.interrupt()
+            raise
+
+    def _resumed(self, method: Callable[..., Any], *args: Any) -> Any:
+        assert self._quota is not None
+        self._quota.resume()
+        return method(*args)
+
+    async def _run(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is not None:
             # In the caller's context: the wire asks there for the last word before a request.
             return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, method, *args)
-        async with self._turn:
-            answer = method(*args)
-            return await answer if inspect.isawaitable(answer) else answer
+        answer = method(*args)
+        return await answer if inspect.isawaitable(answer) else answer
 
     def _promised(self, kept: bool, otherwise: str) -> None:
         if not kept:
@@ -148,11 +191,13 @@ class Adapter:
 
 
 def _causes(wrong: BaseException) -> Iterator[BaseException]:
-    """The exception and what it came from."""
-    seen: BaseException | None = wrong
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
+    """The exception, and those that it came from."""
+    seen: set[int] = set()
+    cause: BaseException | None = wrong
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _are(kind: type, values: object) -> bool:

@@ -129,7 +129,7 @@ async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *
         terminal.show(tally.faults_blocks(listed.source, listed.sheet))
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
     look = _look(session, listed, _sound(terms)) if zones else None
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)), look)
+    forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)), look)
     if terminal.json:
         terminal.result(tally.forecast_json(listed.source, listed.sheet, forecast, time.time()))
     else:
@@ -223,7 +223,7 @@ async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, li
     if not terminal.interactive:
         raise Refused("nothing was begun: there is no terminal to ask on, and no --yes", "See wixsend bulk check; then run it with --yes.")
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
-    forecast = await look_ahead(listed.wanted, session, session.plugins, _counted(terminal, len(listed.sheet.rows)))
+    forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)))
     terminal.tell(*tally.forecast_blocks(forecast, time.time()))
     if not terminal.confirm(question):
         raise Refused("nobody agreed; nothing was begun", "Run the command again, or with --yes.")
@@ -264,7 +264,7 @@ async def _refreshed(board: Board) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            seconds = board.refresh()
+            seconds = await board.refresh()
             await asyncio.sleep(seconds)
 
     looking = asyncio.create_task(look())
@@ -321,7 +321,7 @@ def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
         sums,
         causes=tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else [],
         hands=tally.by_hand(runs.filed(run, cases.c.stage == Stage.PROVING.value, cases.c.provider == "")) if sums.by_hand else [],
-        ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, now, session.config.times.give_up),
+        ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, {}, now, session.config.times.give_up),
         next_look=runs.next_due(now),
         due=bool(runs.due(run, now, 1)),
         driven=journal.workers() > 0 if journal.database.shared else journal.is_locked(run.lock),

@@ -8,11 +8,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from wixsend.errors import QuotaError
 from wixsend.flow import Stage
-from wixsend.forecast import calls_for, seconds_for
+from wixsend.forecast import Budgets, calls_for, seconds_for
 from wixsend.layout import Block, Styled, Table, span, stamp
 from wixsend.names import text
 from wixsend.runs import AT_HOST, Group, Left, Ref, Run, Runs
@@ -45,6 +47,7 @@ class Board:
         self._groups: list[Group] = []
         self._sums = Tally()
         self._left = Left(0, 0.0)
+        self._budgets: Budgets = {}
         self._last: dict[int, int] = {}
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._told = ""
@@ -86,12 +89,14 @@ class Board:
                 {"line": ref.line, "domain": name, "stage": case.stage.name.lower(), "why": case.why, "code": code, **moment}
             )
 
-    def refresh(self) -> float:
+    async def refresh(self) -> float:
         """Look into the journal again; a pipe gets a line when something has changed."""
         began = time.monotonic()
         self._groups = self._runs.groups(self._run)
         self._sums = tally(self._groups)
         self._left = self._runs.left(self._run)
+        with suppress(QuotaError):  # whoever wants to call hears of it
+            self._budgets = await self._session.budgets()
         if self._live is None and began - self._told_at >= _PLAIN:
             line = self._line()
             if line != self._told:
@@ -104,7 +109,7 @@ class Board:
         if self._sums.over:
             return []
         session, now = self._session, self._session.now()
-        found = ending(self._groups, self._left, session.plugins, now, session.config.times.give_up)
+        found = ending(self._groups, self._left, session.plugins, self._budgets, now, session.config.times.give_up)
         return [Styled(f"  {ending_line(found, now)}", "quiet")]
 
     def _line(self) -> str:
@@ -134,16 +139,19 @@ class Board:
         if calls:
             blocks += [
                 Styled(""),
-                Table(("credential", "calls", "left to write", "quota takes"), [self._account(who, calls) for who in calls]),
+                Table(("credential", "calls", "left to write", "quota takes", "next call"), [self._account(who, calls) for who in calls]),
             ]
         blocks += [Styled(f"  failed: {failure}", "bad") for failure in self._failures]
         return Text.from_ansi(self._terminal.rendered(blocks, sys.stderr).rstrip("\n"))
 
-    def _account(self, who: str, calls: Mapping[str, int]) -> tuple[str, str, str, str]:
-        """A credential, how often it was used, and what it still has to do."""
+    def _account(self, who: str, calls: Mapping[str, int]) -> tuple[str, str, str, str, str]:
+        """A credential, how often it was used, what it still has to do, and when it may call, where somebody waits for that."""
+        budget = self._budgets.get(who)
+        next_call = f"in {span(budget.waits)}" if budget is not None and budget.waits is not None else ""
         left = [group for group in self._groups if group.account == who and group.stage in AT_HOST]
         domains = sum(group.count for group in left)
-        if not left:
-            return who, f"{calls[who]:,}", "", ""
+        if not left or budget is None:
+            return who, f"{calls[who]:,}", "", "", next_call
         plugin = self._session.plugins.get(left[0].host)
-        return who, f"{calls[who]:,}", f"{domains:,}", span(seconds_for(domains * calls_for(plugin), plugin.quota))
+        takes = span(seconds_for(domains * calls_for(plugin), budget.rates, budget.use))
+        return who, f"{calls[who]:,}", f"{domains:,}", takes, next_call

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Protocol
 
 from wixsend.engine import Engine, Update
-from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, WixsendError
+from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, QuotaError, WixsendError
 from wixsend.events import Stopped
 from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
@@ -123,7 +123,7 @@ class Hops:
             return await self._go_on(ref)
         except Busy:
             return None
-        except JournalError:
+        except (JournalError, QuotaError):  # nothing can be done for any domain
             raise
         except WixsendError as wrong:
             return self._stopped(ref, wrong)

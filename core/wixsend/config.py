@@ -52,6 +52,7 @@ __all__ = [
     "Setting",
     "SettingPath",
     "Settings",
+    "Share",
     "State",
     "Text",
     "Wix",
@@ -78,6 +79,16 @@ def _seconds(value: object) -> object:
         return float(found[1]) * _UNITS[found[2] or "s"]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("is no time")
+    return value
+
+
+def _share(value: object) -> object:
+    """`0.25` or `"25%"`."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", value)
+        if not found:
+            raise ValueError('is no share: write 0.25 or "25%"')
+        return float(found[1]) / (100 if found[2] else 1)
     return value
 
 
@@ -113,6 +124,7 @@ def _base_url(value: object) -> object:
 
 
 type Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
+type Share = Annotated[float, BeforeValidator(_share), Field(ge=0, lt=1)]
 type Rate = Annotated[float, Field(gt=0)]
 type BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed), PlainSerializer(list)]
@@ -168,6 +180,12 @@ class Account(_Shy):
     provider: Text | None = Field(default=None, description="the plugin's name; without it, the account's own name")
     base_url: BaseUrl | None = Field(default=None, description="where the vendor's API is, if not at its usual place")
     environment: Text | None = Field(default=None, description="one of the vendor's test environments, such as ote or sandbox")
+    quota: Text | None = Field(
+        default=None, description="a name of your choice, the same for all accounts whose calls the vendor counts together"
+    )
+    reserve: Share | None = Field(
+        default=None, description="the share of the vendor's limit that is left to others, such as \"25%\"; the plugin's, mostly none"
+    )
 
 
 class Dns(_Section):

@@ -32,7 +32,7 @@ __all__ = ["Account", "Accounts", "PluginSource", "Secrets", "Written", "base_ur
 _COMMAND_SECONDS = 60.0
 """How long a program may take to print a secret: a person may have to unlock something."""
 
-_OURS = frozenset({"provider", "base_url", "environment"})
+_OURS = frozenset({"provider", "base_url", "environment", "quota", "reserve"})
 """The settings of an account that are no credentials."""
 
 

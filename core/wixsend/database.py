@@ -6,7 +6,6 @@ write lock when it begins, so that none is refused half-way because another one 
 PostgreSQL is for several machines (`shared`): what must not be done by two at a time is done under one of its advisory locks.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,11 +16,11 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from wixsend.errors import JournalError, JournalNewer
-from wixsend.folder import private_folder
+from wixsend.folder import make_private, private_folder
 from wixsend.migrations import migrate
 from wixsend.tables import SCHEMA_VERSION, about, tables
 
-__all__ = ["MANNERS", "Database"]
+__all__ = ["MANNERS", "Database", "with_driver"]
 
 _PATIENCE = 10
 """Seconds that a writer waits for another one; each holds the lock for milliseconds."""
@@ -60,7 +59,7 @@ class Database:
             private_folder(Path(self._path).parent)
         with self.speaking():
             if self._path:
-                _make_private(self._path)
+                make_private(self._path)
             self.engine = sa.create_engine(parsed, **_options(parsed.get_backend_name()))
             if sqlite:
                 sa.event.listen(self.engine, "connect", _make_durable)
@@ -159,7 +158,7 @@ class Database:
             return
         part = f"{copy}.part"
         Path(part).unlink(missing_ok=True)
-        _make_private(part)
+        make_private(part)
         with closing(sqlite3.connect(self._path)) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
         Path(part).replace(copy)
@@ -183,10 +182,14 @@ _NEXT_STEPS = (
 )
 
 
+def with_driver(url: sa.URL) -> sa.URL:
+    """The URL with the driver that comes with wixsend, where it names none."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
 def _parsed(url: str) -> sa.URL:
     try:
-        parsed = sa.engine.make_url(url)
-        return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+        return with_driver(sa.engine.make_url(url))
     except (sa.exc.ArgumentError, ValueError):  # not chained: the cause shows the URL, and the password in it
         raise JournalError(
             "the URL of the journal's database is no database URL", "Write [state] database as postgresql://USER@HOST/NAME."
@@ -200,15 +203,6 @@ def _options(backend: str) -> dict[str, Any]:
         "postgresql": {"pool_pre_ping": True, "connect_args": {**MANNERS, "application_name": "wixsend"}},
     }
     return known.get(backend, {})
-
-
-def _make_private(path: str) -> None:
-    """Make the database's file, or close one that others can read. SQLite gives the files beside it the same permissions."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if os.name == "posix" and Path(path).stat().st_mode & 0o077:
-            Path(path).chmod(0o600)
 
 
 def _make_durable(connection: Any, _record: object) -> None:

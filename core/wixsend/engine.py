@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from wixsend import apply
+from wixsend.adapters import Adapter
 from wixsend.errors import (
     Busy,
     ConfigError,
@@ -62,6 +63,9 @@ __all__ = ["Engine", "Preview", "Update", "Watch"]
 
 _SLICE = 5.0
 """The longest sleep in one piece, in seconds: a clock that jumps, or a machine that slept, is noticed after it."""
+
+_ROUND = 2
+"""Calls: a zone is read, and written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +355,8 @@ class Engine:
 
     async def _make_plan(self, entry: Entry) -> Event:
         located = await self._holder(entry.case)
+        assert located.adapter is not None
+        await located.adapter.ready(_ROUND)
         self._plan, self._objections = await self._surveyor.survey(entry, located, entry.case.wanted)
         self._planned_at = self._outside.now()
         if self._objections:
@@ -382,6 +388,8 @@ class Engine:
         with ExitStack() as held:
             try:
                 located = await self._holder(entry.case)
+                assert located.adapter is not None
+                await located.adapter.ready(_ROUND if self._has_aged(located.adapter) else 1)
                 try:
                     still_ours = held.enter_context(self._journal.lock(*located.lock))
                 except Busy as busy:  # another process writes into this zone: it is done in a moment
@@ -389,7 +397,6 @@ class Engine:
                 made = await self._fresh_plan(entry, located)
                 if isinstance(made, Event):
                     return self._append(entry, made)
-                assert located.adapter is not None
                 number = self._journal.keep_snapshot(entry.id, located.provider, located.account_name, made.before, self._outside.now())
                 entry = self._append(entry, Intended(made.edit.changes, number))
                 self._plan = None
@@ -405,13 +412,15 @@ class Engine:
                 return self._append(entry, self._failed(entry, wrong))
             return self._append(entry, Wrote())
 
+    def _has_aged(self, adapter: Adapter) -> bool:
+        """True when the zone has to be read again before it is written."""
+        fresh = self._times.zone_fresh if adapter.plugin.granularity is Granularity.ZONE else self._times.plan_fresh
+        return self._plan is None or not 0 <= self._outside.now() - self._planned_at <= fresh
+
     async def _fresh_plan(self, entry: Entry, located: Located) -> Plan | Event:
         """The plan that was agreed to, made again when it has aged or a write is in doubt; or the event that says why not."""
         assert located.adapter is not None
-        whole = located.adapter.plugin.granularity is Granularity.ZONE
-        fresh = self._times.zone_fresh if whole else self._times.plan_fresh
-        aged = not 0 <= self._outside.now() - self._planned_at <= fresh
-        if self._plan is None or aged or entry.case.intended:
+        if self._plan is None or self._has_aged(located.adapter) or entry.case.intended:
             self._plan, self._objections = await self._surveyor.survey(entry, located, entry.case.wanted)
             self._planned_at = self._outside.now()
         if self._objections:

@@ -7,6 +7,7 @@
     │   ├── CredentialsMissing       2    a credential is not set
     │   ├── PluginMissing            2    no installed plugin of that name
     │   ├── PluginBroken             2    a plugin is installed and cannot be used
+    │   ├── QuotaError               2    the record of calls cannot be opened, read or written
     │   └── JournalError             2    the journal cannot be opened, read or written
     │       ├── JournalNewer         2    it was written by a newer wixsend
     │       └── Busy                 2    another process works on the same domain or zone
@@ -64,6 +65,7 @@ __all__ = [
     "PluginBroken",
     "PluginMissing",
     "ProviderError",
+    "QuotaError",
     "QuotaExhausted",
     "RateLimited",
     "Refused",
@@ -134,6 +136,12 @@ class PluginBroken(ConfigError):
     """A plugin is installed and cannot be used; the cause is chained."""
 
     code = "plugin-broken"
+
+
+class QuotaError(ConfigError):
+    """The record of calls cannot be opened, read or written, so no vendor's limit could be kept: nobody is called."""
+
+    code = "quota"
 
 
 class JournalError(ConfigError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wixsend.errors import ConfigError, JournalError
 
-__all__ = ["append_private", "expanded", "private_folder"]
+__all__ = ["append_private", "expanded", "make_private", "private_folder"]
 
 
 def expanded(written: str, origin: str) -> Path:
@@ -40,6 +40,15 @@ def private_folder(path: Path) -> Path:
             f"Close it (chmod go-w {shlex.quote(str(path))}), or name a folder inside it that only you can write to: --state FOLDER",
         )
     return path
+
+
+def make_private(path: str) -> None:
+    """Make a database's file, or close one that others can read. SQLite gives the files beside it its permissions. Raises `OSError`."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.name == "posix" and Path(path).stat().st_mode & 0o077:
+            Path(path).chmod(0o600)
 
 
 def append_private(path: Path, text: str) -> None:

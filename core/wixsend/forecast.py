@@ -6,7 +6,7 @@ as the run itself would find it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import batched
@@ -19,6 +19,7 @@ from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
 from wixsend.plugins import Plugins
 from wixsend.provider import ProviderPlugin, Rate
+from wixsend.quota import Budget, Use, kept
 from wixsend.records import Granularity
 from wixsend.runs import AT_HOST, Group, Left
 from wixsend.sending import WixStatus
@@ -28,6 +29,7 @@ from wixsend.wix import RATE
 __all__ = [
     "SETTLING",
     "WIX_CALLS",
+    "Budgets",
     "Forecast",
     "Load",
     "Look",
@@ -49,6 +51,9 @@ _HOST_CALLS = {Granularity.RECORD: 2, Granularity.RRSET: 3, Granularity.ZONE: 3}
 
 _AT_ONCE = 1000
 """Domains that a task is made for at one time."""
+
+_UNUSED = Use()
+_WIX = Budget("wix", kept((RATE,)))
 
 SETTLING = 3600.0
 """Seconds that Wix itself advises to wait for DNS (facts: wix-api.md); usually it takes minutes."""
@@ -92,7 +97,7 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one credential will be used for: `seconds` are what its quota makes of that many calls."""
+    """What one budget will be used for: `seconds` are what is left of its quota makes of that many calls."""
 
     who: str
     domains: int
@@ -102,7 +107,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is to be expected of a list. `seconds` are what the slowest credential's quota takes: the earliest end."""
+    """What is to be expected of a list. `seconds` are what the slowest budget takes: the earliest end."""
 
     prospects: tuple[Prospect, ...]
     loads: tuple[Load, ...]
@@ -129,10 +134,14 @@ async def look_ahead(
     wanted: Sequence[Wanted],
     worlds: Worlds,
     plugins: Plugins,
+    budgets: Callable[[], Awaitable[Mapping[str, Budget]]],
     tell: Callable[[int], None] = lambda _done: None,
     look: Look | None = None,
 ) -> Forecast:
-    """The forecast for a list. `tell` is told how many domains have been looked at; with `look`, each zone is read, and judged."""
+    """The forecast for a list. `tell` is told how many domains have been looked at; with `look`, each zone is read, and judged.
+
+    `budgets` are, in the end, those of the accounts that were opened.
+    """
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
@@ -145,7 +154,7 @@ async def look_ahead(
         return prospect
 
     prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*(one(want) for want in some))]
-    return Forecast(tuple(prospects), loads(prospects, plugins))
+    return Forecast(tuple(prospects), loads(prospects, plugins, await budgets()))
 
 
 async def _prospect(want: Wanted, worlds: Worlds, look: Look | None) -> Prospect:
@@ -189,30 +198,48 @@ def _outlook(want: Wanted, located: Located) -> Prospect:
     return Prospect(want, Outlook.READY, **placed)
 
 
-def loads_left(groups: Iterable[Group], left: Left, plugins: Plugins) -> list[Load]:
-    """What each credential will still be used for, as far as is known; nothing for Wix once all that is left has to wait."""
+type Budgets = Mapping[str, Budget]
+"""By the account's name, and `wix` or `wix PROFILE`; of an account that is not there nothing is taken to be used."""
+
+
+def loads_left(groups: Iterable[Group], left: Left, plugins: Plugins, budgets: Budgets) -> list[Load]:
+    """What each budget will still be used for, as far as is known; nothing for Wix once all that is left has to wait."""
     at_hosts = Counter[tuple[str, str]]()
     for group in groups:
         if group.stage in AT_HOST and group.host:
             at_hosts[group.host, group.account] += group.count
-    found = [_host_load(plugins.get(host), account, count) for (host, account), count in at_hosts.items()]
+    found = _host_loads(at_hosts, plugins, budgets)
     if found or any(group.stage is Stage.ASKING for group in groups):
-        found.append(_load("Wix (the site with most domains)", left.at_one_site, WIX_CALLS, (RATE,)))
+        found.append(_load("Wix (the site with most domains)", left.at_one_site, left.at_one_site, WIX_CALLS, _WIX))
     return found
 
 
-def loads(prospects: Iterable[Prospect], plugins: Plugins) -> tuple[Load, ...]:
-    """What each credential will be used for, the slowest first."""
+def loads(prospects: Iterable[Prospect], plugins: Plugins, budgets: Budgets) -> tuple[Load, ...]:
+    """What each budget will be used for, the slowest first."""
     ready = [prospect for prospect in prospects if prospect.outlook is Outlook.READY]
-    hosts = Counter((prospect.host, prospect.account) for prospect in ready)
+    found = _host_loads(Counter((prospect.host, prospect.account) for prospect in ready), plugins, budgets)
     sites = Counter((prospect.wanted.wix, prospect.wanted.site) for prospect in ready)
-    found = [_host_load(plugins.get(host), account, count) for (host, account), count in hosts.items()]
     for profile in dict.fromkeys(profile for profile, _site in sites):
         counts = [count for (other, _site), count in sites.items() if other == profile]
         # Wix counts by site: those of a profile do not wait for each other.
-        load = _load(f"Wix {profile}".rstrip(), sum(counts), WIX_CALLS, (RATE,))
-        found.append(replace(load, seconds=seconds_for(max(counts) * WIX_CALLS, (RATE,))))
+        budget = budgets.get(f"wix {profile}".rstrip(), _WIX)
+        found.append(_load(f"Wix {profile}".rstrip(), sum(counts), max(counts), WIX_CALLS, budget))
     return tuple(sorted(found, key=lambda load: -load.seconds))
+
+
+def _host_loads(counts: Mapping[tuple[str, str], int], plugins: Plugins, budgets: Budgets) -> list[Load]:
+    """Those of accounts at hosts, by how many domains each has to write; accounts whose calls are counted together are one."""
+    together: dict[object, list[str]] = {}
+    found: dict[object, tuple[ProviderPlugin, Budget, int]] = {}
+    for (host, account), count in counts.items():
+        plugin = plugins.get(host)
+        budget = budgets.get(account) or Budget((host, account), kept(plugin.quota, plugin.reserve))
+        together.setdefault(budget.identity, []).append(account)
+        found[budget.identity] = plugin, budget, count + found.get(budget.identity, (plugin, budget, 0))[2]
+    return [
+        _load(f"{plugin.label} ({', '.join(together[identity])})", domains, domains, calls_for(plugin), budget)
+        for identity, (plugin, budget, domains) in found.items()
+    ]
 
 
 def calls_for(plugin: ProviderPlugin) -> int:
@@ -220,18 +247,21 @@ def calls_for(plugin: ProviderPlugin) -> int:
     return _HOST_CALLS[plugin.granularity]
 
 
-def _host_load(plugin: ProviderPlugin, account: str, domains: int) -> Load:
-    return _load(f"{plugin.label} ({account})", domains, calls_for(plugin), plugin.quota)
+def _load(who: str, domains: int, waiting: int, calls: int, budget: Budget) -> Load:
+    """Of so many domains with so many calls each, of which no more than `waiting` wait for each other."""
+    return Load(who, domains, domains * calls, seconds_for(waiting * calls, budget.rates, budget.use))
 
 
-def _load(who: str, domains: int, calls: int, rates: Sequence[Rate]) -> Load:
-    return Load(who, domains, domains * calls, seconds_for(domains * calls, rates))
-
-
-def seconds_for(calls: int, rates: Sequence[Rate]) -> float:
-    """How many seconds pass until the last of so many calls may be made, when all rates hold at once and none was used before."""
-    if not rates or calls <= 0:
+def seconds_for(calls: int, rates: Sequence[Rate], use: Use = _UNUSED) -> float:
+    """How many seconds pass until the last of so many calls may be made, when all rates hold at once and `use` was made of them."""
+    if calls <= 0:
         return 0.0
-    *shorter, longest = sorted(rates, key=lambda rate: rate.seconds)
+    if not rates:
+        return use.shut
+    longest = max(rates, key=lambda rate: rate.seconds)
     full = (calls - 1) // longest.calls
-    return full * longest.seconds + seconds_for(calls - full * longest.calls, shorter)
+    made, at = list(use.spent), use.shut
+    for _ in range(calls - full * longest.calls):
+        at = max([at, *(made[-rate.calls] + rate.seconds for rate in rates if len(made) >= rate.calls)])
+        made.append(at)
+    return at + full * longest.seconds

@@ -65,7 +65,7 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `calls` HTTP requests in any `seconds`, counted per credential."""
+    """At most `calls` HTTP requests in any `seconds`."""
 
     calls: int
     seconds: float
@@ -88,7 +88,7 @@ class Wire(Protocol):
     """The core's side of every HTTP request that a plugin's SDK makes.
 
     Call `before` (or await `before_async`) once for each HTTP request, inside the SDK's own session, so that pages and the SDK's
-    own retries are seen too: it waits for the quota, counts the call, and raises `Unavailable` for a URL whose origin is
+    own retries are seen too: it counts the call, waits until the quota allows it, and raises `Unavailable` for a URL whose origin is
     not that of `base_url`. `client` and `async_client` are httpx clients that do so already, with the time-outs set, no
     redirects followed, nothing read from the environment, and bodies over 10 MB refused.
     """
@@ -195,6 +195,8 @@ class ProviderPlugin:
 
     `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared on label
     boundaries; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the host's own API.
+    `quota` is the vendor's, for everything that it counts together, all of its rates at once; `reserve` the share of it, from 0 to below 1,
+    that is left to a person in the vendor's dashboard; `counts_by` what is counted together where that is more than the credential.
     `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs by name
     (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
     """
@@ -209,6 +211,8 @@ class ProviderPlugin:
     quota: tuple[Rate, ...] = ()
     limits: Limits = field(default_factory=Limits)
     settle: float = 0.0
+    reserve: float = 0.0
+    counts_by: str = ""
     permissions: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     proven: str = ""

@@ -401,6 +401,7 @@ def providers_json(rows: Sequence["Row"]) -> list[dict[str, Any]]:
 def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Block]:
     """`wixsend providers show NAME`: what it needs, what it may do, what it cannot."""
     quota = "; ".join(f"{rate.calls} calls in {span(rate.seconds)}" for rate in plugin.quota) or "none known"
+    quota += f"; {plugin.reserve:.0%} is left to others" if plugin.reserve else ""
     limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
     limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
     facts = (
@@ -410,6 +411,7 @@ def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Bloc
         ("one call replaces", {"record": "a record", "rrset": "an RRset", "zone": "the whole zone"}[plugin.granularity.value]),
         ("least permission", plugin.permissions),
         ("quota", quota),
+        ("quota counts", plugin.counts_by),
         ("limits", ", ".join(limits)),
         ("tried against", plugin.proven),
         ("accounts", ", ".join(accounts) or "none configured"),
@@ -442,6 +444,8 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
         "granularity": plugin.granularity.value,
         "permissions": plugin.permissions,
         "quota": [{"calls": rate.calls, "seconds": rate.seconds} for rate in plugin.quota],
+        "reserve": plugin.reserve,
+        "counts_by": plugin.counts_by,
         "limits": {"min_ttl": plugin.limits.min_ttl, "max_ttl": plugin.limits.max_ttl, "max_records": plugin.limits.max_records},
         "proven": plugin.proven,
         "credentials": [

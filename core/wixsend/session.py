@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wixsend.journal import Journal
     from wixsend.locate import Outside
     from wixsend.lookup import Dns
+    from wixsend.quota import Budget, Quota, Quotas
     from wixsend.wix import Wix, WixApiKey, WixApp
 
 __all__ = ["Session", "state_folder"]
@@ -94,6 +95,8 @@ class Session:
         self._wixes, _ = {}, self.__dict__.pop("wix", None)
         self._sites.cache_clear()
         await asyncio.gather(*(each.close() for each in (*adapters, *opened)), return_exceptions=True)
+        if "quotas" in self.__dict__:
+            await self.__dict__.pop("quotas").close()
         if "journal" in self.__dict__:
             self.__dict__.pop("journal").close()
 
@@ -140,12 +143,22 @@ class Session:
             base_url = asker.config.wix.base_url or BASE_URL
             if base_url != BASE_URL:
                 self.notify(f"Wix is spoken to at {base_url} ({asker.config.origin('wix', 'base_url')})")
-            self._wixes[profile] = Wix(asker.auth(asker.site), base_url, now=self.now, **self._http)
+            quota = self._wix_quota(base_url, asker.site)
+            self._wixes[profile] = Wix(asker.auth(asker.site), base_url, quota=quota, now=self.now, **self._http)
         return self._wixes[profile]
 
     def _wix_at(self, profile: str, site: str) -> "Wix":
         asker, wix = self._asker(profile), self._wix_of(profile)
-        return wix if site == asker.site else wix.beside(asker.auth(site))
+        if site == asker.site:
+            return wix
+        return wix.beside(asker.auth(site), self._wix_quota(asker.config.wix.base_url or "", site))
+
+    def _wix_quota(self, base_url: str, site: str) -> "Quota":
+        """What Wix counts together: the calls for a site, whoever makes them."""
+        from wixsend.quota import kept
+        from wixsend.wix import BASE_URL, RATE
+
+        return self.quotas.quota("wix", kept((RATE,)), secret=(base_url or BASE_URL, site))
 
     # -- DNS hosts -----------------------------------------------------------------------------------------------------
 
@@ -194,6 +207,33 @@ class Session:
         return asked | {name: wire.calls for name, wire in self._wires.items()}
 
     @cached_property
+    def quotas(self) -> "Quotas":
+        """The record of calls, shared with every process that has the same state folder, or whose journal is in the same database."""
+        from wixsend.quota import Quotas
+
+        folder = state_folder(self.config)
+        url = self._journal_url
+        return Quotas(f"sqlite:///{folder / 'quota.db'}" if url.startswith("sqlite") else url, folder)
+
+    def quota(self, plugin: ProviderPlugin, account: Account) -> "Quota":
+        """What the host counts together: the calls of an account's credentials, or of all accounts whose `quota` has the same name."""
+        from wixsend.quota import kept
+
+        said = self.config.settings.accounts.get(account.name)
+        reserve = plugin.reserve if said is None or said.reserve is None else said.reserve
+        rates = kept(plugin.quota, reserve)
+        if said is not None and said.quota:
+            return self.quotas.quota(f"{plugin.name}/{said.quota}", rates)
+        secret = [account.credentials.get(each.name, "") for each in plugin.credentials if each.secret]
+        return self.quotas.quota(plugin.name, rates, secret=(account.base_url, *secret))
+
+    async def budgets(self) -> "dict[str, Budget]":
+        """What is left for each account that was opened, and for the own site of each Wix profile; the names are those of `calls`."""
+        quotas = {f"wix {profile}".rstrip(): wix.quota for profile, wix in self._wixes.items()}
+        quotas |= {name: wire.quota for name, wire in self._wires.items()}
+        return {name: await quota.budget() for name, quota in quotas.items() if quota is not None}
+
+    @cached_property
     def _wires(self) -> dict[str, Any]:
         return {}
 
@@ -203,8 +243,19 @@ class Session:
         plugin = self.plugins.get(account.plugin_name)
         if account.base_url != plugin.base_url:
             self.notify(f"{plugin.label} (account {account.name}) is spoken to at {account.base_url}")
-        wire = self._wires[account.name] = HttpWire(account.base_url, plugin.quota, **self._http)
+        self._say_what_may_be_shared(plugin, account.name)
+        wire = self._wires[account.name] = HttpWire(account.base_url, self.quota(plugin, account), **self._http)
         return wire
+
+    def _say_what_may_be_shared(self, plugin: ProviderPlugin, account: str) -> None:
+        """Told with the second account at a host that counts by more than the credentials, where nobody says which belong together."""
+        tables = self.config.settings.accounts
+        others = [name for name in self._wires if name in self._accounts.names(plugin) and not (name in tables and tables[name].quota)]
+        if plugin.counts_by and len(others) == 1 and not (account in tables and tables[account].quota):
+            self.notify(
+                f"{plugin.label} counts calls by {plugin.counts_by}. Give accounts that belong together the same `quota` in wixsend.toml "
+                f"({others[0]}, {account}); each is taken to stand alone."
+            )
 
     # -- DNS, journal, time --------------------------------------------------------------------------------------------
 
@@ -226,9 +277,13 @@ class Session:
         from wixsend.journal import Journal
 
         folder = state_folder(self.config)
-        url = self._value(("state", "database")) if ("state", "database") in self.config.set else f"sqlite:///{folder / 'journal.db'}"
         chosen = {"keep_backups": self.config.settings.state.keep_backups, "dead_after": self.config.settings.worker.dead_after}
-        return Journal(url, folder, self.config.times, **{name: value for name, value in chosen.items() if value is not None})
+        return Journal(self._journal_url, folder, self.config.times, **{name: value for name, value in chosen.items() if value is not None})
+
+    @cached_property
+    def _journal_url(self) -> str:
+        written = ("state", "database") in self.config.set
+        return self._value(("state", "database")) if written else f"sqlite:///{state_folder(self.config) / 'journal.db'}"
 
     @property
     def known_targets(self) -> frozenset[Name]:

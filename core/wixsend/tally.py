@@ -14,7 +14,7 @@ from typing import Any
 
 from wixsend.events import Accepted, NotYet, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage
-from wixsend.forecast import SETTLING, Forecast, Outlook, Prospect, loads_left
+from wixsend.forecast import SETTLING, Budgets, Forecast, Outlook, Prospect, loads_left
 from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
 from wixsend.names import text
 from wixsend.plugins import Plugins
@@ -186,11 +186,11 @@ class Ending:
     why: str
 
 
-def ending(groups: Sequence[Group], left: Left, plugins: Plugins, now: float, give_up: float) -> Ending:
+def ending(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budgets, now: float, give_up: float) -> Ending:
     """What is to be expected of a run, of which something is still to be done."""
     live = [group for group in groups if group.stage in LIVE]
     unplaced = sum(group.count for group in live if not group.host and group.stage not in _WITHOUT_HOST)
-    writing = loads_left(groups, left, plugins)
+    writing = loads_left(groups, left, plugins, budgets)
     slowest = max(writing, key=lambda load: load.seconds, default=None)
     if slowest is not None or unplaced:
         why = "an hour for DNS, which usually takes minutes"

@@ -7,24 +7,27 @@ is configured on purpose, or not used. TLS verification cannot be switched off; 
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_address
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 import certifi
 import httpcore
 import httpx
-from pyrate_limiter import Duration, InMemoryBucket, Limiter
-from pyrate_limiter import Rate as _Rate
 
 from wixsend.errors import ConfigError, Unavailable
-from wixsend.provider import Rate
 
-__all__ = ["MAX_BODY", "HttpWire", "last_word", "verification"]
+if TYPE_CHECKING:
+    from wixsend.quota import Quota
+
+__all__ = ["MAX_BODY", "QUOTA", "HttpWire", "last_word", "verification"]
+
+QUOTA = "wixsend.quota"
+"""The extension of an httpx request that names the `Quota` which it counts for, if not the wire's."""
 
 MAX_BODY = 10 * 1024 * 1024
 """The largest response body that is read, in bytes: no zone of any host comes near it."""
@@ -49,15 +52,15 @@ def last_word(says: Callable[[], None]) -> Iterator[None]:
 class HttpWire:
     """Implements `wixsend.provider.Wire` for one account at one base URL. `calls` counts HTTP requests.
 
-    `rates` hold at once; `http2` lets the server choose HTTP/2. `timeout` is for each read, in seconds, and a whole answer may take four
-    times that. Raises `ConfigError` for a base URL that is neither https nor loopback, for a proxy that is no HTTP proxy, and for a
-    `ca_file` that is no bundle of certificates.
+    Requests wait for `quota`, and are counted in it. `http2` lets the server choose HTTP/2. `timeout` is for each read, in seconds, and a
+    whole answer may take four times that. Raises `ConfigError` for a base URL that is neither https nor loopback, for a proxy that is no
+    HTTP proxy, and for a `ca_file` that is no bundle of certificates.
     """
 
     def __init__(
         self,
         base_url: str,
-        rates: Sequence[Rate] = (),
+        quota: "Quota | None" = None,
         *,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
@@ -66,6 +69,7 @@ class HttpWire:
         http2: bool = False,
     ) -> None:
         self.base_url = base_url
+        self.quota = quota
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.calls = 0
@@ -77,24 +81,30 @@ class HttpWire:
         self._ca_file = ca_file
         self._proxy = proxy
         self._http2 = http2
-        limits = [_Rate(rate.calls, int(rate.seconds * Duration.SECOND)) for rate in sorted(rates, key=lambda rate: rate.seconds)]
-        self._limiter = Limiter(InMemoryBucket(limits)) if limits else None
 
     def before(self, method: str, url: str) -> None:
         """Wait for the quota and count one request; `Unavailable` for another origin than the base URL's."""
-        self._admit(url)
-        if self._limiter is not None:
-            self._limiter.try_acquire("call")
-        _last_word.get()()
-        self.calls += 1
+        self.admit(url, self.quota)
 
     async def before_async(self, method: str, url: str) -> None:
         """`before`, for asynchronous SDKs."""
-        self._admit(url)
-        if self._limiter is not None:
-            await self._limiter.try_acquire_async("call")
+        await self.admit_async(url, self.quota)
+
+    def admit(self, url: str, quota: "Quota | None") -> Callable[[], None]:
+        """`before`, for this quota; what comes is called when the request was made."""
+        self._keep_to_origin(url)
+        made = partial(quota.made, quota.take_blocking()) if quota is not None else _uncounted
         _last_word.get()()
         self.calls += 1
+        return made
+
+    async def admit_async(self, url: str, quota: "Quota | None") -> Callable[[], None]:
+        """`before_async`, for this quota; what comes is called when the request was made."""
+        self._keep_to_origin(url)
+        made = partial(quota.made, await quota.take()) if quota is not None else _uncounted
+        _last_word.get()()
+        self.calls += 1
+        return made
 
     def client(self, **options: Any) -> httpx.Client:
         """An httpx client under this wire's rules; `options` are httpx's own, on top of ours."""
@@ -118,7 +128,7 @@ class HttpWire:
             return {"verify": False, "trust_env": False, "retries": 0}
         return {"verify": self.tls, "proxy": self._proxy, "trust_env": False, "retries": 0, "http2": self._http2}
 
-    def _admit(self, url: str) -> None:
+    def _keep_to_origin(self, url: str) -> None:
         if _origin(urlsplit(url)) != self._origin:
             raise Unavailable(f"a request to {urlsplit(url).hostname} was stopped: only {self.base_url} may be asked")
 
@@ -136,6 +146,10 @@ def verification(ca_file: str | None = None) -> ssl.SSLContext:
     except (OSError, ValueError) as wrong:
         raise ConfigError(f"{ca_file} is no bundle of certificates in PEM: {wrong}", "Check [http] ca_file.") from wrong
     return context
+
+
+def _uncounted() -> None:
+    """What there is to do for a request that no quota counts."""
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
@@ -222,9 +236,12 @@ class _Transport(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _ask_plainly(request)
-        self._wire.before(request.method, str(request.url))
+        made = self._wire.admit(str(request.url), request.extensions.get(QUOTA, self._wire.quota))
         ends = time.monotonic() + _WHOLE * self._wire.timeout
-        response = super().handle_request(request)
+        try:
+            response = super().handle_request(request)
+        finally:
+            made()
         unread = _unread(response)
         if unread:
             response.close()
@@ -241,7 +258,7 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         _ask_plainly(request)
-        await self._wire.before_async(request.method, str(request.url))
+        made = await self._wire.admit_async(str(request.url), request.extensions.get(QUOTA, self._wire.quota))
         whole = _WHOLE * self._wire.timeout
         ends = time.monotonic() + whole
         try:
@@ -249,6 +266,8 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
                 response = await super().handle_async_request(request)
         except TimeoutError:
             _too_slow(request.url.host)
+        finally:
+            made()
         unread = _unread(response)
         if unread:
             await response.aclose()

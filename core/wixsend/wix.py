@@ -8,12 +8,12 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import httpx
@@ -36,7 +36,10 @@ from wixsend.names import PUBLIC_MAILBOX_DOMAINS, SendingDomain
 from wixsend.provider import Rate
 from wixsend.redact import Redactor
 from wixsend.sending import WixDomain, wix_domain
-from wixsend.wire import HttpWire
+from wixsend.wire import QUOTA, HttpWire
+
+if TYPE_CHECKING:
+    from wixsend.quota import Quota
 
 __all__ = ["BASE_URL", "RATE", "Wix", "WixApiKey", "WixApp"]
 
@@ -44,7 +47,7 @@ BASE_URL = "https://www.wixapis.com"
 
 _PATH = "/sending-domains/v1/sending-domains"
 RATE = Rate(200, 60.0)
-"""Facts §4: 200 requests a minute. Whether per site or per key is not said, so each client keeps to it."""
+"""Facts §4: 200 requests a minute for each instance of an app, so for each site; how that maps to API keys is not said."""
 
 _WAIT = 60.0
 """Wix's advice after a 429, in seconds (facts §4); it documents no Retry-After, which is honoured where it comes."""
@@ -155,8 +158,8 @@ _APP_MAY = "Give the app the permission {permission}, and let the site's owner a
 class Wix:
     """Asks Wix for one site. Use as an asynchronous context manager, or `close` it. `calls` counts HTTP requests.
 
-    `rates` are kept to; `now` is the clock of app tokens, in seconds. Every method raises `WixCredentialsRejected`, `WixPermissionMissing`,
-    `WixRateLimited`, `WixUnavailable`, and `WixError` for any other refusal. No secret is in any message.
+    `quota` is the site's, and kept to; `now` is the clock of app tokens, in seconds. Every method raises `WixCredentialsRejected`,
+    `WixPermissionMissing`, `WixRateLimited`, `WixUnavailable`, and `WixError` for any other refusal. No secret is in any message.
     """
 
     def __init__(
@@ -164,7 +167,7 @@ class Wix:
         auth: WixApiKey | WixApp,
         base_url: str = BASE_URL,
         *,
-        rates: Sequence[Rate] = (RATE,),
+        quota: "Quota | None" = None,
         now: Callable[[], float] = time.time,
         timeout: float = 30.0,
         connect_timeout: float = 5.0,
@@ -172,18 +175,19 @@ class Wix:
         proxy: str | None = None,
     ) -> None:
         self._now = now
-        self._wire = HttpWire(base_url, rates, timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
+        self._wire = HttpWire(base_url, timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
-        self._ask_as(auth)
+        self._ask_as(auth, quota)
 
-    def beside(self, auth: WixApiKey | WixApp) -> "Wix":
-        """Wix, asked for another site: over the same connections and under the same quota. It is closed with this one."""
+    def beside(self, auth: WixApiKey | WixApp, quota: "Quota | None" = None) -> "Wix":
+        """Wix, asked for another site, with that one's quota: over the same connections. It is closed with this one."""
         other = copy(self)
-        other._ask_as(auth)
+        other._ask_as(auth, quota)
         return other
 
-    def _ask_as(self, auth: WixApiKey | WixApp) -> None:
+    def _ask_as(self, auth: WixApiKey | WixApp, quota: "Quota | None") -> None:
         self._auth = auth
+        self._quota = quota
         self._redactor = Redactor()
         self._token = ""
         self._token_ends = 0.0
@@ -208,6 +212,11 @@ class Wix:
     def calls(self) -> int:
         """HTTP requests so far."""
         return self._wire.calls
+
+    @property
+    def quota(self) -> "Quota | None":
+        """What the calls for this site are counted in."""
+        return self._quota
 
     async def query(self, domain: SendingDomain) -> WixDomain:
         """The sending domain of that name on this site.
@@ -298,7 +307,13 @@ class Wix:
     ) -> httpx.Response:
         base = self._wire.base_url.rstrip("/")
         try:
-            return await self._client.request(method, base + path, json=body, headers={"accept": "application/json", **headers})
+            return await self._client.request(
+                method,
+                base + path,
+                json=body,
+                headers={"accept": "application/json", **headers},
+                extensions={QUOTA: self._quota} if self._quota is not None else {},
+            )
         except (httpx.RequestError, Unavailable) as wrong:
             why = self._redactor.said(self._broken(wrong))
             raise WixUnavailable(f"Wix was asked {call.asked} and did not answer: {why}", _NETWORK) from wrong
@@ -380,7 +395,10 @@ class Wix:
         if status == 428:
             return SenderDetailsMissing(f"Wix does not let {self._site} see the sending domain {when}", _SENDER_DETAILS)
         if status == 429:
-            return WixRateLimited(f"Wix had too many calls {when}", "It is asked again later.", retry_after=_WAIT if wait is None else wait)
+            wait = _WAIT if wait is None else wait
+            if self._quota is not None:
+                self._quota.pause(wait)
+            return WixRateLimited(f"Wix had too many calls {when}", "It is asked again later.", retry_after=wait)
         if status >= 500 or "json" not in response.headers.get("content-type", ""):
             return WixUnavailable(f"Wix, or something in its place, failed {when}", _NETWORK, retry_after=wait)
         if status == 404 and call in (_GET, _AUTHENTICATE):

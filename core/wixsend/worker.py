@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from wixsend.bulk import WIDTH, Hops, Worlds
-from wixsend.errors import JournalError, JournalNewer
+from wixsend.errors import JournalError, JournalNewer, QuotaError, WixsendError
 from wixsend.journal import Journal
 from wixsend.queue import Job, Queue, QueueLost
 from wixsend.runs import Run, Runs
@@ -95,7 +95,7 @@ class Worker:
     def _away(self, wrong: Exception) -> None:
         if not self._lost:
             self._lost = True
-            told = wrong.happened if isinstance(wrong, JournalError) else str(wrong).splitlines()[0] if str(wrong) else "it is gone"
+            told = wrong.happened if isinstance(wrong, WixsendError) else str(wrong).splitlines()[0] if str(wrong) else "it is gone"
             self._tell(f"the shared database is away, and tried again until it is back: {told}")
 
     def _back(self) -> None:
@@ -143,7 +143,8 @@ class Worker:
                 self._hops[run] = self._make(run)
             if await self._hops[run].hop(ref) is None:
                 await self._worlds.sleep(_BUSY)
-        except JournalError as wrong:
+        except (JournalError, QuotaError) as wrong:
             self._away(wrong)
+            await asyncio.sleep(_BUSY)
         finally:
             self._ended.set()

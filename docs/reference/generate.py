@@ -200,6 +200,8 @@ def hosts() -> str:
             if plugin is None:
                 continue
             quota = ", ".join(f"{rate.calls}/{rate.seconds:g} s" for rate in plugin.quota) or "not known"
+            quota += f"; {plugin.reserve:.0%} left to others" if plugin.reserve else ""
+            quota += f"; counted by {plugin.counts_by}" if plugin.counts_by else ""
             limit = str(plugin.limits.max_records or "no limit known")
             needed = ", ".join(f"`{each.env}`" + ("" if each.required else " (optional)") for each in plugin.credentials)
             least = f"{plugin.limits.min_ttl} s"
@@ -210,7 +212,7 @@ def hosts() -> str:
         "one call replaces",
         "records at most",
         "least TTL",
-        "quota kept",
+        "quota",
         "credentials",
         "least permission",
         "proven against",

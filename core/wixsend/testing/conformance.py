@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote, quote_plus, urlsplit
 
 import dns.exception
@@ -799,10 +799,10 @@ class ProviderConformance:
 class _ShutWire(HttpWire):
     """A wire that lets nothing through, as when a budget is used up."""
 
-    def before(self, method: str, url: str) -> None:
+    def admit(self, *_: object) -> NoReturn:
         raise Unavailable("the wire is shut")
 
-    async def before_async(self, method: str, url: str) -> None:
+    async def admit_async(self, *_: object) -> NoReturn:
         raise Unavailable("the wire is shut")
 
 

@@ -5,6 +5,7 @@ No sleep is real: the clock jumps. A `Run` is what one process of wixsend is: it
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from copy import copy
@@ -29,6 +30,7 @@ from wixsend.names import Name, absolute, parse_sending_domain, text
 from wixsend.plan import Plan
 from wixsend.plugins import Plugins, Row
 from wixsend.provider import Credentials, ProviderPlugin
+from wixsend.quota import Quota, Quotas, kept
 from wixsend.records import Record
 from wixsend.runs import Ref, Runs, TakenIn, Terms
 from wixsend.sending import KNOWN_TARGETS
@@ -39,11 +41,12 @@ from wixsend.testing.fakes import FakeHost, Request, Response
 from wixsend.testing.server import Server
 from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
-from wixsend.wix import Wix, WixApiKey
+from wixsend.wix import RATE, Wix, WixApiKey
 
 __all__ = [
     "Around",
     "Clock",
+    "FastClock",
     "Fleet",
     "GivenPlugins",
     "OneAccount",
@@ -76,6 +79,20 @@ class Clock:
         self.at += seconds
         self.slept += seconds
         await asyncio.sleep(self.pause)
+
+
+class FastClock(Clock):
+    """A clock on which `speed` seconds pass in one second, for vendors that count calls: every process here reads the same time from it."""
+
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self.speed = speed
+
+    def now(self) -> float:
+        return time.time() * self.speed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
 
 
 @dataclass(frozen=True)
@@ -122,25 +139,31 @@ class World:
     """Fakes of everything outside. Use as a context manager. `plugins` makes the plugins whose hosts there are.
 
     Each plugin's host has one account, called like the plugin; `accounts` are more of them, by name, each at the host of a plugin. Where a
-    host is named below, the name of an account does as well.
+    host is named below, the name of an account does as well. With a `FastClock` the vendors' true limits are on, and kept to.
 
     `around`, where it is set, stands around the handling of every request to a host: nothing else touches the host meanwhile.
     """
 
     def __init__(
-        self, folder: Path, delay: float = 0.0, plugins: Callable[[], Plugins] = Plugins, accounts: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        delay: float = 0.0,
+        plugins: Callable[[], Plugins] = Plugins,
+        accounts: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        limits = isinstance(clock, FastClock)
         self.folder = folder
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.plugins = plugins()
         self.dns = SandboxDns(resolvers=2, now=self.clock.now, delay=delay)
-        self.wix = FakeWix(self.dns.resolve, self.clock.now, requires_dmarc=False)
+        self.wix = FakeWix(self.dns.resolve, self.clock.now, requires_dmarc=False, rate_limits=limits)
         self.hosts: dict[str, FakeHost] = {}
         self._homes = {name: name for name in self.plugins.names()} | dict(accounts or {})
         for name, home in self._homes.items():
             made = self.plugins.sandbox_host(home)
             if made is not None:
-                self.hosts[name] = made(self.clock.now)
+                self.hosts[name] = made(self.clock.now, limits)
         self._locks = {name: threading.RLock() for name in self.hosts}
         self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
         self.accounts = [OneAccount(name, self._homes[name], dict(host.credentials)) for name, host in self.hosts.items()]
@@ -357,7 +380,7 @@ class _Worlds:
 
     def at(self, _profile: str, site: str) -> "_Outside":
         other = copy(self._outside)
-        other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site))
+        other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site), self._outside.wix_quota(site))
         return other
 
 
@@ -376,7 +399,9 @@ class _Outside:
         self._run = run
         self._reach = reach = run.reach()
         self.plugins = run.plugins or reach.plugins()
-        self.wix = Wix(reach.wix, reach.urls["wix"], rates=(), now=run.clock.now, timeout=run.timeout)
+        fast = run.clock.speed if isinstance(run.clock, FastClock) else 0.0
+        self.quotas = Quotas(f"sqlite:///{reach.folder / 'quota.db'}", reach.folder, speed=fast) if fast else None
+        self.wix = Wix(reach.wix, reach.urls["wix"], quota=self.wix_quota(reach.wix.site_id), now=run.clock.now, timeout=run.timeout)
         self.dns = Dns(replace(reach.dns, **run.settings), now=run.clock.now)
         self.now = run.clock.now
         self.sleep = run.clock.sleep
@@ -391,12 +416,19 @@ class _Outside:
         if account.name not in self._adapters:
             urls, timeout = self._reach.urls, self._run.timeout
             url = urls[account.name if account.name in urls else account.plugin_name]
-            wire = self._run.wires[account.name] = HttpWire(url, timeout=timeout, connect_timeout=timeout)
-            self._adapters[account.name] = self._run.adapter.open(self.plugins.get(account.plugin_name), account.credentials, wire)
+            plugin = self.plugins.get(account.plugin_name)
+            quota = self.quotas.quota(account.name, kept(plugin.quota, plugin.reserve)) if self.quotas is not None else None
+            wire = self._run.wires[account.name] = HttpWire(url, quota, timeout=timeout, connect_timeout=timeout)
+            self._adapters[account.name] = self._run.adapter.open(plugin, account.credentials, wire)
         return self._adapters[account.name]
+
+    def wix_quota(self, site: str) -> Quota | None:
+        return self.quotas.quota("wix", kept((RATE,)), secret=(site,)) if self.quotas is not None else None
 
     async def close(self) -> None:
         await asyncio.gather(self.wix.close(), self.dns.close(), *(adapter.close() for adapter in self._adapters.values()))
+        if self.quotas is not None:
+            await self.quotas.close()
 
 
 def record(owner: str, rtype: str, rdata: str, apex: str = "example.com", ttl: int | None = 3600) -> Record:

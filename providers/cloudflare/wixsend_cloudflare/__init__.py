@@ -32,9 +32,10 @@ PLUGIN = ProviderPlugin(
     # Zones with custom name servers have names of their own: there the account alone tells.
     name_servers=("ns.cloudflare.com", "foundationdns.com", "foundationdns.net", "foundationdns.org"),
     base_url="https://api.cloudflare.com/client/v4",
-    # The limit is 1,200 in five minutes for all of a user's tokens and the dashboard together, and going over it blocks them all
-    # for five minutes: a sixth is left to the others.
-    quota=(Rate(1000, 300.0),),
+    # Going over it blocks the dashboard too, for five minutes: a sixth is left to it.
+    quota=(Rate(1200, 300.0),),
+    reserve=1 / 6,
+    counts_by="user: all tokens of a user and the dashboard share it",
     limits=Limits(min_ttl=60, max_ttl=86400),
     settle=5.0,
     permissions="Zone - Zone - Read and Zone - DNS - Edit, on the zones to change (the template 'Edit zone DNS' has only the second)",
