@@ -31,8 +31,10 @@ MANNERS: dict[str, str | int] = {
     "keepalives_idle": _PATIENCE,
     "keepalives_interval": 5,
     "keepalives_count": 2,
+    "options": "-c idle_in_transaction_session_timeout=5000",
 }
-"""How PostgreSQL is spoken to: a machine that has gone without a word is noticed."""
+"""How PostgreSQL is spoken to: a machine that has gone without a word is noticed, and whoever stands still in the middle of a transaction
+loses it and its locks, so that nobody waits for him."""
 
 _LOCKS = 0x77697873
 """The first half of the numbers of our advisory locks: others may have theirs in the same database."""

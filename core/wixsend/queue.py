@@ -79,7 +79,7 @@ class Queue:
         asyncio.get_running_loop().set_exception_handler(self._unwaited)
         make_tables(self._database)
         conninfo = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        manners = {**MANNERS, "options": f"-c search_path={SCHEMA}", "application_name": "wixsend queue"}
+        manners = {**MANNERS, "options": f"{MANNERS['options']} -c search_path={SCHEMA}", "application_name": "wixsend queue"}
         self._app = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=manners, min_size=1, max_size=_CONNECTIONS, timeout=_PATIENCE))
         self._app.task(name=_TASK)(self._hop)
         try:
