@@ -76,7 +76,7 @@ class Queue:
         self._failures = (ProcrastinateException, Error, PoolTimeout)
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        asyncio.get_running_loop().set_exception_handler(self._unwaited)
+        asyncio.get_running_loop().set_exception_handler(self._unwaited)  # to the loop's end: such a job may be found as late as that
         make_tables(self._database)
         conninfo = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         manners = {**MANNERS, "options": f"{MANNERS['options']} -c search_path={SCHEMA}", "application_name": "wixsend queue"}
@@ -90,7 +90,6 @@ class Queue:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        asyncio.get_running_loop().set_exception_handler(None)
         if self._app is not None:
             await self._app.close_async()
 
