@@ -78,6 +78,11 @@ def _no_api(world: Sandbox) -> None:
     world.add_domain("gandi.example", ELSEWHERE, _zone("gandi.example", signs), name_servers=("a.dns.gandi.net", "b.dns.gandi.net"))
 
 
+def _clients(world: Sandbox) -> None:
+    for domain, host in (("bakery.example", "cloudflare"), ("florist.example", "godaddy"), ("optician.example", "namecheap")):
+        world.add_domain(domain, host, _zone(domain))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What is in the sandbox, what more is in the environment, and which accounts there are beside those called like their hosts."""
@@ -100,6 +105,7 @@ RECIPES = {
     "port-53-closed": Recipe(_closed),
     "no-api": Recipe(_no_api, lacks=("CLOUDFLARE_API_TOKEN",)),
     "bridge": Recipe(_example),
+    "several-machines": Recipe(_clients),
     "agencies": Recipe(_agency, accounts={"agency": "cloudflare", "reseller": "namecheap"}),
 }
 
@@ -118,10 +124,12 @@ def test_every_recipe_is_cooked() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe(name: str, world: Sandbox, tmp_path: Path) -> None:
+def test_a_recipe(name: str, world: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     recipe = RECIPES[name]
     more = recipe.world(world) or {}
     environment = {**world.environment(), "WIXSEND_STATE": str(tmp_path / "state"), **_QUICK, **recipe.environment, **more}
+    if name == "several-machines":
+        environment["WIXSEND_DB"] = request.getfixturevalue("postgres").url()
     if name == "secrets":
         environment["MY_CLOUDFLARE_TOKEN"] = environment.pop("CLOUDFLARE_API_TOKEN")
     environment = {variable: value for variable, value in environment.items() if variable not in recipe.lacks}

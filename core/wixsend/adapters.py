@@ -10,9 +10,10 @@ import copy
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Self
 
-from wixsend.errors import ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
+from wixsend.errors import Busy, ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
 from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, translate
@@ -166,9 +167,9 @@ class Adapter:
         except ConfigError as wrong:
             raise _cleaned(wrong, self._redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
-            uncounted = next((cause for cause in _causes(wrong) if isinstance(cause, QuotaError)), None)
-            if uncounted is not None:  # an SDK takes whatever stops its request for the network's failure
-                raise uncounted from None
+            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError)), None)
+            if stopped is not None:  # an SDK takes whatever stops its request for the network's failure
+                raise stopped from None
             told = translate(wrong, self._provider.errors, self.label, writing, self._redactor)
             if isinstance(told, RateLimited) and self._quota is not None:
                 self._quota.pause(told.retry_after)
@@ -191,7 +192,8 @@ class Adapter:
 
     async def _run(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is not None:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*args))
+            # In the caller's context: the wire asks there for the last word before a request.
+            return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, method, *args)
         answer = method(*args)
         return await answer if inspect.isawaitable(answer) else answer
 

@@ -489,6 +489,23 @@ def bulk_undo(run: _Run, /, name: str, yes: bool) -> int:
     return run.do(lambda session, terminal: agency.undo(session, terminal, name, yes=yes))
 
 
+@cli.command(short_help="Take part in the runs of a shared database.")
+@_pass_run
+def worker(run: _Run, /) -> int:
+    """Take part in the bulk runs of a shared PostgreSQL database, beside any number of workers on any number of machines.
+
+    A worker that dies is noticed in seconds, and the others go on with what it had in hand. Ctrl-C stops this one cleanly.
+
+    \b
+    Example:
+      export WIXSEND_DATABASE_URL=postgresql://wixsend@db.example.com/wixsend
+      wixsend worker
+    """
+    from wixsend import agency
+
+    return run.do(agency.worker)
+
+
 @cli.command(short_help="List the zones as they were read before each write.")
 @click.argument("zone", required=False)
 @_json_option

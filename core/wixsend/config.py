@@ -59,6 +59,7 @@ __all__ = [
     "Text",
     "Wix",
     "WixAccess",
+    "Worker",
     "json_schema",
     "load",
 ]
@@ -233,10 +234,20 @@ class State(_Section):
     """`[state]`: where the journal is."""
 
     database: Text | None = Field(
-        default=None, json_schema_extra=_SECRET, description="URL of the journal's database; SQLite in the state folder"
+        default=None,
+        json_schema_extra=_SECRET,
+        description="URL of the journal's database, such as postgresql://USER@HOST/NAME; SQLite in the state folder",
     )
     folder: Text | None = Field(default=None, description="the state folder; without it, the user's")
     keep_backups: Seconds | None = Field(default=None, description="how long zones as they were before a write are kept; a year")
+
+
+class Worker(_Section):
+    """`[worker]`: the processes that share a journal in PostgreSQL. The same on all machines."""
+
+    dead_after: Annotated[Seconds, Field(ge=1)] | None = Field(
+        default=None, description="seconds without a sign of life after which a process's work is taken over; 5"
+    )
 
 
 class Http(_Section):
@@ -274,6 +285,7 @@ class Settings(_Section):
     times: TimesSection = TimesSection()
     state: State = State()
     http: Http = Http()
+    worker: Worker = Worker()
 
 
 SECTIONS: Mapping[str, type[_Section]] = {
@@ -283,6 +295,7 @@ SECTIONS: Mapping[str, type[_Section]] = {
     "times": TimesSection,
     "state": State,
     "http": Http,
+    "worker": Worker,
 }
 """The sections that hold settings of their own; `accounts` holds tables."""
 _SPECIAL_NAMES: Mapping[SettingPath, str] = {

@@ -231,7 +231,7 @@ class Engine:
     def _taken(self) -> Iterator[Entry]:
         """The case, which nobody else on this machine goes on with meanwhile."""
         order = self._order
-        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
+        with self._journal.lock_case(order.site, order.domain.name):
             yield self._journal.open_case(order.site, order.domain.name)
 
     def _decided(self, entry: Entry) -> Decision:
@@ -397,7 +397,7 @@ class Engine:
                 assert located.adapter is not None
                 await located.adapter.ready(_ROUND if self._has_aged(located.adapter) else 1)
                 try:
-                    held.enter_context(self._journal.lock(*located.lock))
+                    still_ours = held.enter_context(self._journal.lock(*located.lock))
                 except Busy as busy:  # another process writes into this zone: it is done in a moment
                     return self._append(entry, Stumbled(busy.code, busy.exit_code, busy.happened, busy.next_step))
                 made = await self._fresh_plan(entry, located)
@@ -407,7 +407,7 @@ class Engine:
                 entry = self._append(entry, Intended(made.edit.changes, number))
                 self._plan = None
                 try:
-                    sure = await apply.send(located.adapter, made.edit)
+                    sure = await apply.send(located.adapter, made.edit, still_ours)
                 except EditConflict as conflict:
                     return self._append(entry, Withdrawn(conflict.happened, conflict=True))
                 if not sure:

@@ -283,8 +283,8 @@ class Session:
         from wixsend.journal import Journal
 
         folder = state_folder(self.config)
-        keep = self.config.settings.state.keep_backups
-        return Journal(self._journal_url, folder, self.config.times, *([] if keep is None else [keep]))
+        chosen = {"keep_backups": self.config.settings.state.keep_backups, "dead_after": self.config.settings.worker.dead_after}
+        return Journal(self._journal_url, folder, self.config.times, **{name: value for name, value in chosen.items() if value is not None})
 
     @cached_property
     def _journal_url(self) -> str:

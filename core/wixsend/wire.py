@@ -10,6 +10,8 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property, partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,7 +26,7 @@ from wixsend.errors import ConfigError, Unavailable
 if TYPE_CHECKING:
     from wixsend.quota import Quota
 
-__all__ = ["MAX_BODY", "QUOTA", "HttpWire", "verification"]
+__all__ = ["MAX_BODY", "QUOTA", "HttpWire", "last_word", "verification"]
 
 QUOTA = "wixsend.quota"
 """The extension of an httpx request that names the `Quota` which it counts for, if not the wire's."""
@@ -34,6 +36,19 @@ MAX_BODY = 10 * 1024 * 1024
 
 _WHOLE = 4.0
 """How many times its time-out a whole answer may take. httpx's time-outs are for each read: an answer that drips would last for ever."""
+
+
+_last_word: ContextVar[Callable[[], None]] = ContextVar("last_word", default=lambda: None)
+
+
+@contextmanager
+def last_word(says: Callable[[], None]) -> Iterator[None]:
+    """Call this before each request that is made inside, when it has its place in the quota and is about to be sent: it may raise."""
+    before = _last_word.set(says)
+    try:
+        yield
+    finally:
+        _last_word.reset(before)
 
 
 class HttpWire:
@@ -82,6 +97,7 @@ class HttpWire:
         """`before`, for this quota; what comes is called when the request was made."""
         self._keep_to_origin(url)
         made = partial(quota.made, quota.take_blocking()) if quota is not None else _uncounted
+        _last_word.get()()
         self.calls += 1
         return made
 
@@ -89,6 +105,7 @@ class HttpWire:
         """`before_async`, for this quota; what comes is called when the request was made."""
         self._keep_to_origin(url)
         made = partial(quota.made, await quota.take()) if quota is not None else _uncounted
+        _last_word.get()()
         self.calls += 1
         return made
 

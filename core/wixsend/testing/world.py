@@ -258,7 +258,8 @@ async def no(_plan: Plan, _located: Located) -> bool:
 class Run:
     """One process: what it opened, what it showed. Everything is closed after each call.
 
-    `settings` are changes to those of DNS, `timeout` is for HTTP, in real seconds; `adapter` opens accounts.
+    `settings` are changes to those of DNS, `timeout` is for HTTP, in real seconds; `adapter` opens accounts; `database` is the URL of the
+    journal, where it is not in the world's folder.
     """
 
     reach: Callable[[], Reach]
@@ -272,6 +273,7 @@ class Run:
     timeout: float = 1.0
     plugins: Plugins | None = None
     adapter: type[Adapter] = Adapter
+    database: str = ""
 
     async def authenticate(self, *, approve: Approve = yes, wait: bool = True, watch: Callable[[Update], None] | None = None) -> Entry:
         """`wixsend authenticate`."""
@@ -314,7 +316,7 @@ class Run:
     def journal(self) -> Journal:
         """The journal, to look at."""
         folder = self.reach().folder
-        return Journal(f"sqlite:///{folder / 'journal.db'}", folder, self.times)
+        return Journal(self.database or f"sqlite:///{folder / 'journal.db'}", folder, self.times)
 
     def _order(self) -> Order:
         given = {"site": "main", "domain": parse_sending_domain(self.domain), "known_targets": KNOWN_TARGETS} | self.order
