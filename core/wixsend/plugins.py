@@ -98,13 +98,21 @@ class Plugins:
             known = ", ".join(claim for claim in self._claims if ":" not in claim or claim.startswith(f"{bridge}:")) or "none"
             raise PluginMissing(
                 f"no plugin for the DNS host {name!r} is installed (installed: {known})",
-                f"It is here under its own name: {host}"
-                if host in self._claims
-                else f"Install it, for example: pip install wixsend-{host}",
+                self._instead(bridge, host),
             )
         if name not in self._rows:
             self._rows[name] = self._load(name)
         return self._rows[name]
+
+    def _instead(self, bridge: str, host: str) -> str:
+        """What to do where there is no plugin for a host, or none by this bridge."""
+        if host in self._claims:
+            return f"It is here under its own name: {host}"
+        if bridge and any(claim.startswith(f"{bridge}:") for claim in self._claims):
+            return (
+                "`wixsend providers` lists every host. One that wixsend has a plugin for is not bridged, and is there under its own name."
+            )
+        return f"Install it, for example: pip install wixsend-{bridge or host}"
 
     def _load(self, name: str) -> Row:
         claims = self._claims[name]

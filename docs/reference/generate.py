@@ -299,7 +299,7 @@ def bridged() -> str:
         "in; where all are optional, name the account in `wixsend.toml`. lexicon's own recordings of its vendors were not replayed here. "
         "How it is used: [the bridge](../how-to/bridge.md).\n\n"
         + table(("host", "credentials", "what was tried here"), rows())
-        + "\n\n## Not bridged\n\nwixsend has, or is to have, a plugin for these that sees what a zone holds:\n\n"
+        + "\n\n## Not bridged\n\nwixsend has a plugin for these that sees what a zone holds:\n\n"
         + native
         + f"\n\nThese need something that lexicon installs only on demand: {', '.join(f'`{name}`' for name in left_out())}.\n"
     )

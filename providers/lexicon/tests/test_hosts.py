@@ -41,11 +41,12 @@ def test_a_host_only_adds_and_is_only_chosen_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("host", NATIVE)
-def test_a_host_with_a_plugin_of_its_own_is_refused(host: str) -> None:
+def test_a_host_with_a_plugin_of_its_own_is_refused_and_that_plugin_named(host: str) -> None:
+    own = NATIVE[host]
     with pytest.raises(PluginMissing) as raised:
         Plugins().get(f"lexicon:{host}")
-    own = NATIVE[host] if NATIVE[host] in Plugins().names() else host
-    assert own in raised.value.next_step
+    assert own in Plugins().names() and f" {own}" in raised.value.happened
+    assert ("own name: " + own if host == own else "under its own name") in raised.value.next_step
 
 
 def test_listing_the_hosts_imports_nothing_of_lexicon() -> None:
