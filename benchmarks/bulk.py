@@ -128,7 +128,7 @@ class Timed(Fleet):
 
 def wixsend(reach: Reach, count: int) -> Took:
     """The whole job for every domain."""
-    fleet = Timed(lambda: reach, RealClock(), "", {}, timeout=30.0)
+    fleet = Timed(lambda: reach, RealClock(), "", {}, settings={"timeout": 10.0}, timeout=30.0)
     began, cpu = time.perf_counter(), time.process_time()
     asyncio.run(fleet.bulk("\n".join(["domain", *names(count)])))
     took = Took(time.perf_counter() - began, fleet.last - began, time.process_time() - cpu)

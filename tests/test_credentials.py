@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keyring
 import keyring.backend
@@ -19,16 +19,14 @@ from wixsend.redact import Redactor
 TOKEN = "0123456789-token"
 
 
-def plugin(name: str, *fields: CredentialField, **more: Mapping[str, str]) -> ProviderPlugin:
+def plugin(name: str, *fields: CredentialField, **more: Any) -> ProviderPlugin:
     return ProviderPlugin(
         name=name,
         label=name.title(),
         opens=lambda _credentials, _wire: None,  # type: ignore[arg-type,return-value]
         granularity=Granularity.RECORD,
         credentials=fields,
-        name_servers=(),
-        base_url=f"https://api.{name}.example",
-        **more,  # type: ignore[arg-type]
+        **{"base_url": f"https://api.{name}.example"} | more,
     )
 
 
@@ -45,16 +43,21 @@ BETA = plugin(
 )
 
 
+OWN = plugin("own", CredentialField("key", "OWN_KEY", "API key"), base_url="", own_url="https://ns1.example.com:8443")
+
+DNS = plugin("dns", CredentialField("key", "DNS_KEY", "TSIG key"), base_url="", own_url="dns://ns1.example.com")
+
+
 class Installed:
-    """Two plugins that work and one that is broken."""
+    """Plugins that work, and one that is broken."""
 
     def names(self) -> tuple[str, ...]:
-        return ("alpha", "beta-dns", "broken")
+        return ("alpha", "beta-dns", "broken", "dns", "own")
 
     def get(self, name: str) -> ProviderPlugin:
         if name == "broken":
             raise PluginBroken("broken")
-        found = {"alpha": ALPHA, "beta-dns": BETA}.get(name)
+        found = {"alpha": ALPHA, "beta-dns": BETA, "dns": DNS, "own": OWN}.get(name)
         if found is None:
             raise PluginMissing(f"no {name}")
         return found
@@ -241,6 +244,29 @@ def test_an_unknown_field_of_an_account_names_the_line_and_the_nearest() -> None
 def test_where_the_api_is(environ: Mapping[str, str], table: Mapping[str, str], base_url: str) -> None:
     (account,) = configured({"ALPHA_TOKEN": TOKEN, **environ}, alpha=table).accounts("alpha")
     assert account.base_url == base_url
+
+
+def test_a_host_of_ones_own_has_no_usual_place() -> None:
+    with pytest.raises(CredentialsMissing, match=r"the base URL of Own is not set \(account own\)") as missing:
+        configured({"OWN_KEY": TOKEN}).accounts("own")
+    assert "WIXSEND_OWN_BASE_URL" in missing.value.next_step and '"https://ns1.example.com:8443"' in missing.value.next_step
+    assert [account.name for account in configured({"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN}).accounts()] == ["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"), [("own", "dns://ns1.example.com"), ("alpha", "dns://ns1.example.com"), ("dns", "https://ns1.example.com")]
+)
+def test_a_host_is_spoken_to_as_it_speaks(provider: str, url: str) -> None:
+    environ = {"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN, "DNS_KEY": TOKEN, f"WIXSEND_{provider.upper()}_BASE_URL": url}
+    with pytest.raises(ConfigError, match=f"is not spoken to at {url}") as wrong:
+        configured(environ).accounts(provider)
+    assert "Write its base_url as" in wrong.value.next_step
+
+
+@pytest.mark.parametrize(("table", "plain"), [({}, False), ({"plain_http": "True"}, True), ({"plain_http": "False"}, False)])
+def test_an_account_may_speak_without_tls_where_its_table_says_so(table: Mapping[str, str], plain: bool) -> None:
+    [account] = configured({"OWN_KEY": TOKEN}, own={"base_url": "http://10.0.0.5:8081", **table}).accounts("own")
+    assert (account.base_url, account.plain_http) == ("http://10.0.0.5:8081", plain)
 
 
 def test_an_environment_that_the_vendor_does_not_have() -> None:

@@ -99,6 +99,7 @@ RECIPES = {
     "sandbox": Recipe(_example),
     "port-53-closed": Recipe(_closed),
     "no-api": Recipe(_no_api, lacks=("CLOUDFLARE_API_TOKEN",)),
+    "bridge": Recipe(_example),
     "agencies": Recipe(_agency, accounts={"agency": "cloudflare", "reseller": "namecheap"}),
 }
 

@@ -258,6 +258,7 @@ async def test_any_other_refusal(world: World, wix: Wix) -> None:
         ("wrong-shape", {"body": b"[]"}, "no JSON object"),
         ("wrong-shape", {"body": b"[" * 100_000}, "instead of JSON"),
         ("wrong-shape", {"body": b'{"sendingDomains": {}}'}, "no list"),
+        ("wrong-shape", {"body": b'{"unexpected": [{"shape": true}]}'}, "no list of sending domains"),
         ("wrong-shape", {"body": b'{"sendingDomains": ["example.com"]}'}, "no object"),
         ("wrong-shape", {"body": b'{"sendingDomains": [{"id": "../x", "domain": "example.com"}]}'}, "the id"),
         ("wrong-shape", {"body": b'{"sendingDomains": [{"id": "1", "domain": "example.com", "dnsRecords": [{}]}]}'}, "hostName"),

@@ -5,6 +5,7 @@ in the way of one domain stops that one.
 """
 
 import asyncio
+import hashlib
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -56,10 +57,9 @@ class _Listed:
         ]
 
 
-def _listed(session: Session, file: str) -> _Listed:
+def _listed(session: Session, file: str, data: bytes) -> _Listed:
     """Read a list, and find out for each row who asks Wix for which site, and that its host and account exist."""
-    source = "stdin" if file == "-" else str(Path(file).absolute())
-    sheet = read_sheet(_bytes(file))
+    source, sheet = _source(file), read_sheet(data)
     routes = _Routes(session)
     rows: list[Row] = []
     sites: list[str] = []
@@ -83,6 +83,18 @@ def _listed(session: Session, file: str) -> _Listed:
                 remarks.append(Fault(row.line, said))
     in_order = [tuple(sorted(found, key=lambda fault: fault.line)) for found in (faults, remarks)]
     return _Listed(source, replace(sheet, rows=tuple(rows), faults=in_order[0], remarks=in_order[1]), tuple(sites))
+
+
+def _source(file: str) -> str:
+    return "stdin" if file == "-" else str(Path(file).absolute())
+
+
+def _digest(session: Session, data: bytes, *, skip_bad: bool) -> str:
+    """Equal for what means the same rows: the list, and the settings by which they are routed."""
+    routes = sorted(
+        (path, str(each.value)) for path, each in session.config.set.items() if path[0] in ("wix", "accounts") and not each.secret
+    )
+    return hashlib.sha256(repr((data, routes, skip_bad)).encode()).hexdigest()
 
 
 def _bytes(file: str) -> bytes:
@@ -123,7 +135,7 @@ async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *
 
     With `zones`, each is read, and judged as it will be before it is written.
     """
-    listed = _listed(session, file)
+    listed = _listed(session, file, _bytes(file))
     if not terminal.json:
         terminal.show(tally.faults_blocks(listed.source, listed.sheet))
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
@@ -187,7 +199,15 @@ class Asked:
 
 async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> int:
     """`wixsend bulk run`: everything, for every domain of the list; the same command goes on where it was."""
-    listed = _listed(session, file)
+    runs = Runs(session.journal)
+    name = asked.name or ("stdin" if file == "-" else Path(file).stem)
+    data, terms = _bytes(file), _sound(asked.terms)
+    digest, before = _digest(session, data, skip_bad=asked.skip_bad), runs.find(name)
+    if before is not None and (before.source, before.digest, before.terms) == (_source(file), digest, terms):
+        terminal.tell(f"run {name}: {before.source} is as it was taken in")
+        runs.cancel(before, cancelled=False)
+        return await _drive(session, terminal, before, wait=asked.wait)
+    listed = _listed(session, file, data)
     terminal.tell(*tally.faults_blocks(listed.source, listed.sheet))
     if listed.sheet.faults and not asked.skip_bad:
         raise ConfigError(
@@ -196,11 +216,8 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
         )
     if not listed.sheet.rows:
         raise ConfigError("the list has no domain that can be worked on", "wixsend bulk check FILE says why.")
-    terms = _sound(asked.terms)
-    runs = Runs(session.journal)
-    name = asked.name or ("stdin" if file == "-" else Path(file).stem)
     await _agree(session, terminal, runs, name, listed, asked)
-    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, terms, session.now())
+    taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, terms, session.now(), digest)
     terminal.tell(*tally.taken_in_blocks(taken))
     return await _drive(session, terminal, taken.run, wait=asked.wait)
 

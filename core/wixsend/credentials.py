@@ -32,7 +32,7 @@ __all__ = ["Account", "Accounts", "PluginSource", "Secrets", "Written", "base_ur
 _COMMAND_SECONDS = 60.0
 """How long a program may take to print a secret: a person may have to unlock something."""
 
-_OURS = frozenset({"provider", "base_url", "environment", "quota", "reserve"})
+_OURS = frozenset({"provider", "base_url", "environment", "plain_http", "quota", "reserve"})
 """The settings of an account that are no credentials."""
 
 
@@ -51,13 +51,17 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened."""
+    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened.
+
+    `plain_http`: a person lets it speak to a private address without TLS.
+    """
 
     name: str
     plugin_name: str
     base_url: str
     credentials: Credentials = field(repr=False)
     problem: ConfigError | None = None
+    plain_http: bool = False
 
 
 class Secrets:
@@ -262,10 +266,23 @@ class Accounts:
         }
         if plugin.way(credentials).lacks(credentials):
             raise _missing(plugin, name, credentials)
-        return Account(name, plugin.name, self._base_url(plugin, table), {key: value for key, value in credentials.items() if value})
+        base_url = self._base_url(plugin, table)
+        if not base_url:
+            raise CredentialsMissing(
+                f"the base URL of {plugin.label} is not set (account {name})",
+                f'Set {base_url_variable(plugin.name)}, or base_url in [accounts.{name}] of your own wixsend.toml: "{plugin.own_url}".',
+            )
+        if base_url.startswith("dns:") != plugin.own_url.startswith("dns:"):
+            usual = plugin.own_url or plugin.base_url
+            raise ConfigError(f"{plugin.label} is not spoken to at {base_url} (account {name})", f"Write its base_url as {usual}.")
+        plain_http = "plain_http" in table and table["plain_http"].text == str(True)
+        given = {key: value for key, value in credentials.items() if value}
+        return Account(name, plugin.name, base_url, given, plain_http=plain_http)
 
     def _base_url(self, plugin: ProviderPlugin, table: Mapping[str, Written]) -> str:
-        """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place."""
+        """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place; empty
+        where none of them says it.
+        """
         said = self._secrets.environ.get(base_url_variable(plugin.name))
         if said:
             return said.strip().rstrip("/")

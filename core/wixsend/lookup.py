@@ -20,10 +20,14 @@ from wixsend.packets import Place
 from wixsend.plan import DmarcAbove
 from wixsend.proof import Prover
 from wixsend.records import Record, txt_text
-from wixsend.verdict import Delegation, Proof, Seen, Soa
+from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa
 from wixsend.walk import ROOT, Walker, is_registry
 
 __all__ = ["Dns", "dmarc_policy"]
+
+
+_BESIDE = ("A", "AAAA", "MX", "TXT", "NS", "DNAME", "SRV", "CAA", "PTR", "HTTPS", "SVCB", "TLSA", "DS", "NAPTR", "SSHFP", "SPF")
+"""The types that stand at names of mail and web, each of which keeps a CNAME away."""
 
 
 class Dns:
@@ -105,6 +109,42 @@ class Dns:
         looks = await asyncio.gather(*(self._sure(delegation, name, rtype) for rtype in rtypes))
         onward = [record for seen, reply in looks if seen.cut == name for record in reply.authority if record.owner == name]
         return tuple(dict.fromkeys([*(record for seen, _reply in looks for record in seen.records), *onward]))
+
+    async def held(self, delegation: Delegation, names: Iterable[Name]) -> tuple[Record, ...]:
+        """What stands at exactly these names, of every type that hosts offer, at any of the zone's servers; the apex's SOA and NS aside.
+
+        Every server is asked, and each must say: `DnsUnreachable` names the first that does not, and it is never an empty name. An answer
+        that a wildcard gives counts, as nobody can tell it from a record. Where only a resolver tells (port 53 is closed) nothing is known.
+        """
+        if delegation.by_resolver:
+            raise DnsUnreachable(
+                f"what {text(delegation.apex)} holds can only be seen at its own name servers, and port 53 is closed here",
+                "Run this where DNS (port 53) is open, or add the records by hand: `wixsend plan` prints them.",
+            )
+        looks = await asyncio.gather(
+            *(self._held_at(delegation, server, name) for server in delegation.servers for name in sorted(set(names)))
+        )
+        apexs_own = {(delegation.apex, "NS"), (delegation.apex, "SOA")}
+        return tuple(dict.fromkeys(record for found in looks for record in found if (record.owner, record.rtype) not in apexs_own))
+
+    async def _held_at(self, delegation: Delegation, server: NameServer, name: Name) -> list[Record]:
+        """What one server holds at a name: one question where there is no such name, one for each type where there is."""
+        found: list[Record] = []
+        for rtype in ("CNAME", *_BESIDE):
+            seen, reply = await self._walker.one(delegation.apex, server, name, rtype)
+            if seen is None:
+                raise DnsUnreachable(
+                    f"{text(server.name)} does not say what is at {text(name)} ({rtype})",
+                    "Nothing is written where nobody can see what is there: mend the name server, or add the records by hand.",
+                )
+            if seen.outcome is Outcome.NXDOMAIN:
+                return []
+            found += seen.records
+            if seen.outcome is Outcome.REFERRAL:
+                return [record for record in reply.authority if record.owner == name and record.rtype == "NS"]
+            if any(record.rtype == "CNAME" for record in seen.records):
+                return found
+        return found
 
     async def soa(self, delegation: Delegation) -> Soa | None:
         """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers.

@@ -29,6 +29,7 @@ def _runs_and_rows(op: "Operations") -> None:
         sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("columns", sa.Text, nullable=False),
         sa.Column("terms", sa.Text, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False, server_default=""),
     )
     op.create_table(
         "rows",

@@ -94,10 +94,13 @@ class Plugins:
 
     def _row(self, name: str) -> Row:
         if name not in self._claims:
-            known = ", ".join(self._claims) or "none"
+            bridge, _, host = name.rpartition(":")
+            known = ", ".join(claim for claim in self._claims if ":" not in claim or claim.startswith(f"{bridge}:")) or "none"
             raise PluginMissing(
                 f"no plugin for the DNS host {name!r} is installed (installed: {known})",
-                f"Install it, for example: pip install wixsend-{name}",
+                f"It is here under its own name: {host}"
+                if host in self._claims
+                else f"Install it, for example: pip install wixsend-{host}",
             )
         if name not in self._rows:
             self._rows[name] = self._load(name)
@@ -167,6 +170,8 @@ def _fault(plugin: Any, name: str) -> str:
     strange = [told for way in plugin.ways for told in _texts(way) if not (isinstance(told, str) and told.isprintable())]
     if strange:
         return f"what it says of itself is no printable line of text: {visible(repr(strange[0]))[:LONGEST]}"
+    if bool(plugin.base_url) == bool(plugin.own_url):
+        return "it says neither where the vendor's API is (base_url) nor how one's own is written (own_url), or both"
     try:
         for suffix in plugin.name_servers:
             absolute(suffix)
@@ -177,7 +182,8 @@ def _fault(plugin: Any, name: str) -> str:
 
 def _texts(plugin: ProviderPlugin) -> Iterator[object]:
     """Everything of a plugin that is shown to a person."""
-    yield from (plugin.name, plugin.label, plugin.base_url, plugin.permissions, plugin.proven, plugin.api, *plugin.name_servers)
+    yield from (plugin.name, plugin.label, plugin.base_url, plugin.own_url, plugin.permissions, plugin.proven, plugin.api)
+    yield from plugin.name_servers
     yield from (*plugin.environments, *plugin.environments.values())
     for each in plugin.credentials:
         yield from (each.name, each.env, each.help, each.where)

@@ -7,7 +7,7 @@ sleep, no lock, and reads no environment variable. A plugin is one `ProviderPlug
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from wixsend.errors import (
     CredentialsRejected,
@@ -85,12 +85,13 @@ class Receipt:
 
 
 class Wire(Protocol):
-    """The core's side of every HTTP request that a plugin's SDK makes.
+    """The core's side of every request that a plugin makes: HTTP, or a DNS message where the base URL is `dns://HOST` (RFC 4501).
 
-    Call `before` (or await `before_async`) once for each HTTP request, inside the SDK's own session, so that pages and the SDK's
+    Call `before` (or await `before_async`) once for each request, inside the SDK's own session, so that pages and the SDK's
     own retries are seen too: it counts the call, waits until the quota allows it, and raises `Unavailable` for a URL whose origin is
     not that of `base_url`. `client` and `async_client` are httpx clients that do so already, with the time-outs set, no
-    redirects followed, nothing read from the environment, and bodies over 10 MB refused.
+    redirects followed, nothing read from the environment, and bodies over 10 MB refused. Whoever sends DNS messages keeps to `timeout` and
+    `connect_timeout` itself, signs each, and believes no answer that is not signed.
     """
 
     base_url: str
@@ -200,6 +201,13 @@ class ProviderPlugin:
     credential. `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs
     by name (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
 
+    A host that people run for themselves has no `base_url` and no `name_servers`, and gives an example of its base URL in `own_url`:
+    every account then says where it is, and is asked for each zone whose name servers belong to nobody else.
+
+    `reads` is "dns" where the host cannot be read, or not be believed: `read` is then never called. What a name holds is asked of every
+    authoritative server of the zone, of whatever type, and a server that does not say keeps the name from being written. The proof in DNS
+    is then also the second look after a write.
+
     Where a vendor has several APIs, `api` names this one, and `also` are the others: each is a whole plugin of the same name, with what
     follows from its credentials (granularity, limits, permissions). An account is opened by the first for which it has the credentials.
     """
@@ -209,8 +217,9 @@ class ProviderPlugin:
     opens: Callable[[Credentials, Wire], Provider | BlockingProvider]
     granularity: Granularity
     credentials: tuple[CredentialField, ...]
-    name_servers: tuple[str, ...]
-    base_url: str
+    name_servers: tuple[str, ...] = ()
+    base_url: str = ""
+    own_url: str = ""
     quota: tuple[Rate, ...] = ()
     limits: Limits = field(default_factory=Limits)
     settle: float = 0.0
@@ -219,6 +228,7 @@ class ProviderPlugin:
     permissions: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     proven: str = ""
+    reads: Literal["host", "dns"] = "host"
     api: str = ""
     also: "tuple[ProviderPlugin, ...]" = ()
 

@@ -407,7 +407,7 @@ def providers_json(rows: Sequence["Row"]) -> list[dict[str, Any]]:
 def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Block]:
     """`wixsend providers show NAME`: what it needs, what it may do, what it cannot; for each of its APIs where it has several."""
     facts = (
-        ("API", plugin.base_url),
+        ("API", plugin.base_url or f"where you run it, such as {plugin.own_url} (base_url)"),
         ("test environments", ", ".join(f"{name} ({url})" for name, url in plugin.environments.items())),
         ("name servers", ", ".join(plugin.name_servers)),
         ("accounts", ", ".join(accounts) or "none configured"),
@@ -437,7 +437,8 @@ def _way_lines(plugin: "ProviderPlugin") -> list[Block]:
         ("limits", ", ".join(limits)),
         ("tried against", plugin.proven),
     )
-    example = "\n".join(f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required)
+    lines = [f'base_url = "{plugin.own_url}"'] if plugin.own_url else []
+    lines += [f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required]
     return [
         *([Styled(""), Styled(f"With {plugin.api}", "head")] if plugin.api else []),
         *_facts(facts),
@@ -449,7 +450,7 @@ def _way_lines(plugin: "ProviderPlugin") -> list[Block]:
         ),
         Styled(""),
         Styled("In wixsend.toml", "head"),
-        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *example.splitlines())),
+        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *lines)),
     ]
 
 
@@ -459,6 +460,7 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
         "name": plugin.name,
         "label": plugin.label,
         "base_url": plugin.base_url,
+        "own_url": plugin.own_url,
         "environments": dict(plugin.environments),
         "name_servers": list(plugin.name_servers),
         **_way_json(plugin),

@@ -44,7 +44,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run: its name, the file that it came from, when it began, whether a person cancelled it, the file's headings, the terms."""
+    """A run: its name, the file that it came from, when it began, whether a person cancelled it, the file's headings, the terms.
+
+    `digest` is of what was last taken in, as whoever took it in made it.
+    """
 
     id: int
     name: str
@@ -53,6 +56,7 @@ class Run:
     cancelled: bool
     columns: tuple[str, ...]
     terms: Terms
+    digest: str = ""
 
     @property
     def lock(self) -> str:
@@ -163,7 +167,7 @@ class Runs:
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
-    def take_in(self, name: str, source: str, sheet: Sheet, sites: Sequence[str], terms: Terms, now: float) -> TakenIn:
+    def take_in(self, name: str, source: str, sheet: Sheet, sites: Sequence[str], terms: Terms, now: float, digest: str = "") -> TakenIn:
         """Put a sheet into the run of this name, which is begun when there is none; `sites` are those of the sheet's rows, in their order.
 
         Cases of new rows that had ended without success, and cases whose order is another one now, begin anew; with other terms, those
@@ -194,6 +198,8 @@ class Runs:
         if before is not None and before.terms != terms:
             self.reopen(list(held), {Stage.STOPPED}, now, {Refused.code})
             self.reopen(list(held), LIVE, now, when=lambda case: bool(case.kept))
+        with self._database.writing() as connection:
+            connection.execute(sa.update(runs).where(runs.c.id == run.id).values(digest=digest))
         return TakenIn(run, len(new), len(changed), len(held.keys() - wanted.keys()), shared)
 
     def reopen(
@@ -304,7 +310,7 @@ class Runs:
                 f"the bulk run {name!r} was begun from {found.source}, and this is {source}", "Give this one another name: --name NAME"
             )
         headings = list(dict.fromkeys((*sheet.columns, *(found.columns if found else ()))))
-        told = {"cancelled": False, "columns": json.dumps(headings), "terms": json.dumps(asdict(terms))}
+        told = {"digest": "", "cancelled": False, "columns": json.dumps(headings), "terms": json.dumps(asdict(terms))}
         with self._database.writing() as connection:
             if found is None:
                 connection.execute(sa.insert(runs).values(name=name, source=source, at=now, **told))
@@ -354,4 +360,4 @@ def _ref(row: Any) -> Ref:
 def _run(row: Any) -> Run:
     told = json.loads(row.terms)
     terms = Terms(told["dmarc"], tuple(told["replace"]), tuple(told["accept"]))
-    return Run(row.id, row.name, row.source, row.at, bool(row.cancelled), tuple(json.loads(row.columns)), terms)
+    return Run(row.id, row.name, row.source, row.at, bool(row.cancelled), tuple(json.loads(row.columns)), terms, row.digest)

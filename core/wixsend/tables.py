@@ -71,8 +71,10 @@ runs = sa.Table(
     sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("columns", sa.Text, nullable=False),
     sa.Column("terms", sa.Text, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, server_default=""),
 )
-"""`source` is the file's path, `columns` its headings as a JSON list, `terms` what a person agreed to for all of it, as JSON."""
+"""`source` is the file's path, `columns` its headings as a JSON list, `terms` what a person agreed to for all of it, as JSON. `digest` is
+of what was last taken in: the file, and the settings by which it was read."""
 
 rows = sa.Table(
     "rows",

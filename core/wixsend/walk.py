@@ -249,6 +249,10 @@ class Walker:
             asking.add_done_callback(lambda _done: self._asking.pop(question))
         return await asyncio.shield(asking)
 
+    async def one(self, zone: Name, server: NameServer, name: Name, rtype: str) -> tuple[Seen | None, Reply]:
+        """The first answer of this one server of a zone, at any of its addresses; `None` when it gives none."""
+        return await self._race(zone, (server,), name, rtype)
+
     async def _race(self, zone: Name, servers: Sequence[NameServer], name: Name, rtype: str) -> tuple[Seen | None, Reply]:
         candidates = [(server, address) for server, address in self.every(servers) if address]
         start = zlib.crc32(text(name).encode()) % len(candidates) if candidates else 0

@@ -267,6 +267,9 @@ class Wix:
     async def _listed(self, only: Mapping[str, str]) -> list[WixDomain]:
         answer = await self._ask(_QUERY, "POST", f"{_PATH}/query", {"query": {"filter": dict(only)}})
         rows = answer.get("sendingDomains", [])
+        # An empty list may be left out, beside its paging; an answer that is about something else says nothing of our domain.
+        if "sendingDomains" not in answer and answer.keys() - {"pagingMetadata"}:
+            raise _nonsense(_QUERY, "it is no list of sending domains")
         if not isinstance(rows, list):
             raise _nonsense(_QUERY, "sendingDomains is no list")
         if len(rows) > _PAGE:

@@ -38,7 +38,7 @@ from wixsend.sheet import read_sheet
 from wixsend.survey import Approve, Order
 from wixsend.testing.dns import SandboxDns
 from wixsend.testing.fakes import FakeHost, Request, Response
-from wixsend.testing.server import Server
+from wixsend.testing.server import Server, speaking_dns
 from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import RATE, Wix, WixApiKey
@@ -165,7 +165,8 @@ class World:
             if made is not None:
                 self.hosts[name] = made(self.clock.now, limits)
         self._locks = {name: threading.RLock() for name in self.hosts}
-        self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
+        handlers = {"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}}
+        self.server = Server(handlers, dns=speaking_dns(self.hosts))
         self.accounts = [OneAccount(name, self._homes[name], dict(host.credentials)) for name, host in self.hosts.items()]
         self.around: Around | None = None
         self._made_plugins = plugins

@@ -37,6 +37,7 @@ PLUGIN = ProviderPlugin(
     # Five a second for all of an AWS account, whoever asks: one is left to the others.
     quota=(Rate(4, 1),),
     limits=Limits(min_ttl=1, max_ttl=604800),
+    settle=5.0,  # its lists are said to be current; where one is not, a second look costs less than a second write
     permissions=(
         "route53:ListHostedZonesByName on *; route53:ListResourceRecordSets and route53:ChangeResourceRecordSets on the hosted zone, "
         "where a condition may limit the last to CNAME (route53:ChangeResourceRecordSetsRecordTypes)"
