@@ -105,7 +105,7 @@ def main() -> int:
     )
     found = list(rows(plugins, fates))
     broken = [f"{row.name} is broken: {row.error.happened}" for row in plugins.all() if row.error is not None]
-    notes = [f"Of the fault matrix, one combination in {SHARE} of those that CI tries at each host."] if options.quick else []
+    notes = [f"Faults: of each trouble at each kind of call once, every {SHARE}th was tried."] if options.quick else []
     return finish(Report("providers", found, missed=broken, notes=notes), options)
 
 
