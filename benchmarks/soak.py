@@ -106,7 +106,7 @@ def names_of(host: str) -> list[str]:
 
 @dataclass(slots=True)
 class Judgement:
-    """What the vendors' raw state says. Each list names domains."""
+    """What the vendors' raw state says. Each list names domains, `wrong` with what is wrong there."""
 
     calls: int = 0
     too_often: Counter[str] = field(default_factory=Counter)
@@ -175,9 +175,10 @@ class Judge:
             lost = self._before[client.domain] - _rows(world, client)
             held = Counter(r for r in world.hosts[client.account].published(client.domain) if r.rtype == "CNAME")
             wanted = world.wanted(client.domain)
-            right = all(held[want] == (1 if told[client.domain] == "AUTHENTICATED" else held[want]) <= 1 for want in wanted)
-            if lost or not right:
-                found.wrong.append(client.domain)
+            done = told[client.domain] == "AUTHENTICATED"
+            odd = [f"{held[want]} of {want.owner}" for want in wanted if held[want] > 1 or (done and not held[want])]
+            if lost or odd:
+                found.wrong.append(f"{client.domain} ({', '.join([*(f'lost {row}' for row in lost), *odd])})")
         found.troubles = sum(call.status in (0, 500, 503) for call in world.server.calls)
         return found
 

@@ -29,7 +29,7 @@ __all__ = ["Board"]
 
 _PLAIN = 10.0
 """Seconds between two lines through a pipe."""
-_SHARE = 20
+_SHARE = 50
 """The screen may take this part of the time."""
 _FAILURES = 5
 _LONGEST = 200
