@@ -56,9 +56,8 @@ WINDOW = """\
 
 
 def subjects() -> list[Subject]:
-    """Every installed host that brings a fake."""
-    plugins = Plugins()
-    return [Subject(name) for name in plugins.names() if plugins.sandbox_host(name) is not None]
+    """Every installed host that brings a fake, once for each way into it."""
+    return [subject for name in Plugins().names() for subject in Subject.all_of(name)]
 
 
 def tried(combinations: Sequence[Combination], workers: int) -> list[Verdict]:
@@ -108,7 +107,7 @@ def by_host(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
     """Tried, survived, in the window and lost, for each host and job."""
     cells: dict[tuple[str, str], Counter[str]] = {}
     for verdict in verdicts:
-        cells.setdefault((verdict.combination.subject.name, verdict.combination.job), Counter())[_outcome(verdict)] += 1
+        cells.setdefault((str(verdict.combination.subject), verdict.combination.job), Counter())[_outcome(verdict)] += 1
     return [
         {
             "host": host,
@@ -138,7 +137,7 @@ def _cell(found: Counter[str]) -> str:
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
     found = Counter(map(_outcome, verdicts))
-    hosts = len({verdict.combination.subject.name for verdict in verdicts})
+    hosts = len({str(verdict.combination.subject) for verdict in verdicts})
     return (
         f"{len(verdicts):,} combinations at {hosts} hosts: {found['survived']:,} survived, {found['window']} in the window, "
         f"{found['lost']} lost, {found['not met']} not met; {seconds / 60:.1f} minutes"

@@ -7,7 +7,7 @@ from tempfile import mkdtemp
 
 import trustme
 
-__all__ = ["authority", "server"]
+__all__ = ["authority", "server", "server_of"]
 
 
 @cache
@@ -29,4 +29,12 @@ def server() -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     _authority().issue_cert("127.0.0.1").configure_cert(context)
     context.set_alpn_protocols(["h2"])
+    return context
+
+
+@cache
+def server_of(host: str) -> ssl.SSLContext:
+    """How a web server shows that it is this host; it speaks HTTP/1.1."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _authority().issue_cert(host).configure_cert(context)
     return context

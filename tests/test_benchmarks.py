@@ -2,10 +2,13 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
-from _table import Figure, Report, arguments, finish, written
+from _plugins import code_lines, home, size
+from _table import ROOT, Figure, Report, arguments, finish, written
+from wixsend.plugins import Plugins
 
 KEPT = Report("calls", [{"tool": "ours", "calls": Figure(3, at_most=3)}, {"tool": "theirs", "calls": 5}])
 MISSED = Report("calls", [{"tool": "ours", "host": "here", "calls": Figure(4, at_most=3), "ms": Figure(151.2, 150, " ms")}])
@@ -54,3 +57,17 @@ def test_the_page_gets_the_table_between_its_markers_and_nothing_else_changes() 
 def test_a_page_without_a_place_for_it_is_an_error() -> None:
     with pytest.raises(ValueError, match="0 places for calls"):
         written("no markers", KEPT)
+
+
+def test_lines_of_code_are_neither_blank_nor_comments_nor_docstrings(tmp_path: Path) -> None:
+    path = tmp_path / "adapter.py"
+    path.write_text('"""Says\n\nmuch."""\n\n# why\nx = """not\na docstring"""\n\n\ndef f() -> int:\n    """One."""\n    return 1  # one\n')
+    assert code_lines(path) == 4
+
+
+def test_every_plugin_of_this_repository_is_found_and_measured() -> None:
+    rows = {row.name: row for row in Plugins().all()}
+    for folder in (path.parent for path in (ROOT / "providers").glob("*/pyproject.toml")):
+        assert folder in {home(row) for row in rows.values()}
+        adapter, package = size(folder)
+        assert 0 < adapter <= package

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from wixsend.errors import DomainNotFound
-from wixsend.exchange import DnsSettings, Exchange, Line
+from wixsend.exchange import Exchange
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, text
 from wixsend.records import Record
@@ -52,9 +52,9 @@ async def test_every_domain_comes_once_with_its_own_proof_or_error(many: Sandbox
 
 
 async def test_no_domain_waits_for_a_slow_one(many: SandboxDns) -> None:
-    many.add_fault(DnsFault("delay", name=absolute("s1._domainkey.client0.com"), seconds=0.25, times=None))
+    many.add_fault(DnsFault("delay", name=absolute("s1._domainkey.client0.com"), seconds=0.3, times=None))
     client = Dns(many.settings())
-    order = [text(domain) async for domain, _proof in client.prove_each(asks(range(20)), at_once=2)]
+    order = [text(domain) async for domain, _proof in client.prove_each(asks(range(5)), at_once=2)]
     assert order[-1] == "client0.com"
 
 
@@ -83,20 +83,6 @@ async def test_what_is_common_is_not_asked_for_each_domain(many: SandboxDns) -> 
     common = (absolute("com"), absolute("net"), absolute("host.net"), *map(absolute, HOSTS))
     assert len([query for query in many.queries if query.name in common]) < 20
     assert len([query for query in many.queries if query.rtype == "NS" and query.name == absolute("client7.com")]) <= 2
-
-
-@pytest.mark.parametrize(("per_second", "burst"), [(100.0, 100), (5.0, 5)])
-def test_a_server_gets_a_seconds_worth_at_once_and_then_its_rate(per_second: float, burst: int) -> None:
-    line = Line(DnsSettings(per_second=per_second))
-    waits = [line.wait(1000.0) for _ in range(3 * burst)]
-    assert waits[: burst + 1] == pytest.approx([0.0] * (burst + 1), abs=1e-6)
-    assert waits[-1] == pytest.approx((2 * burst - 1) / per_second)
-    assert line.wait(1000.0 + waits[-1] + 1 / per_second) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_without_a_limit_nobody_waits() -> None:
-    line = Line(DnsSettings(per_second=float("inf")))
-    assert [line.wait(0.0) for _ in range(10_000)] == [0.0] * 10_000
 
 
 async def test_one_server_that_is_asked_too_much_holds_up_no_other(many: SandboxDns) -> None:

@@ -394,6 +394,29 @@ def test_providers_test_says_whether_credentials_are_taken_and_what_they_reach(w
     assert wixsend("providers", "test", "nobody").code == 2
 
 
+def test_providers_test_says_by_which_api_and_what_to_get(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    sandbox.add_domain("reach3.example", "godaddy", zone("reach3.example"))
+    token = {"GODADDY_TOKEN": sandbox.hosts["godaddy"].also[0].credentials["token"]}
+    [good] = wixsend("providers", "test", "godaddy", "reach3.example", "--json", **token).json
+    assert good["works"] and "version 3" in good["api"] and "domains.dns:update" in good["says"]
+    refused = wixsend("providers", "test", "godaddy", GODADDY_TOKEN="gd_pat_nobody_knows_this")
+    assert refused.code == 4 and "personal-access-token" in refused.out
+
+
+def test_the_whole_job_at_godaddy_with_a_token_and_back(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    before = zone("token.example")
+    sandbox.add_domain("token.example", "godaddy", before)
+    token = {"GODADDY_TOKEN": sandbox.hosts["godaddy"].also[0].credentials["token"]}
+    held = sandbox.raw("godaddy", "token.example")
+    assert wixsend("authenticate", "token.example", "--yes", **token).code == 0
+    assert sandbox.raw("godaddy", "token.example") != held
+    assert wixsend("undo", "token.example", "--yes", **token).code == 0
+    assert sandbox.raw("godaddy", "token.example") == held
+    assert {
+        call.request.path.split("/")[1] for call in sandbox.calls if call.service == "godaddy" and "token.example" in call.request.path
+    } == {"v3"}
+
+
 def test_providers_lists_and_shows(wixsend: Wixsend) -> None:
     assert {row["name"] for row in wixsend("providers", "--json").json} >= {"cloudflare", "godaddy", "namecheap"}
     shown = wixsend("providers", "show", "namecheap")

@@ -93,6 +93,10 @@ def test_a_named_file_stands_alone_and_must_exist(read: Load, project: Path) -> 
         pytest.param("[times]\ngive_up = nan", r":2: times\.give_up is no time", id="nan"),
         pytest.param("[times]\nwait_long = 1", r":2: \[times\] has no setting 'wait_long'", id="no-such-time"),
         pytest.param('[wix]\nbase_url = "wixapis.com"', r":2: wix\.base_url is no http\(s\) URL", id="url"),
+        pytest.param('[wix]\nbase_url = "dns://example"', r":2: wix\.base_url is no http\(s\) URL", id="url-dns"),
+        pytest.param(
+            '[accounts.a]\nbase_url = "ftp://a"', r":2: accounts\.a\.base_url is no http\(s\) URL, nor dns://HOST", id="url-account"
+        ),
         pytest.param('[wix]\nbase_url = "https://u:p@example"', r":2: wix\.base_url must not hold credentials", id="url-credentials"),
         pytest.param('[wix.profiles.a]\nsite = "x"', r":2: \[wix\.profiles\.a\] has no setting 'site'", id="profile"),
         pytest.param('wix = "x"', r":1: wix must be a valid dictionary", id="no-table"),
@@ -182,6 +186,7 @@ REACHING = {
     "wix.base_url": '[wix]\nbase_url = "https://www.wixapis.com.example"',
     "wix.profiles.a.base_url": '[wix.profiles.a]\nbase_url = "https://www.wixapis.com.example"',
     "accounts.cloudflare.base_url": '[accounts.cloudflare]\nbase_url = "https://cloudflare.example"',
+    "accounts.powerdns.plain_http": "[accounts.powerdns]\nplain_http = true",
     "http.proxy": '[http]\nproxy = "http://proxy.example"',
     "http.ca_file": '[http]\nca_file = "ours.pem"',
     "dns.endpoints": '[dns]\nendpoints = {"198.51.100.1" = "127.0.0.1:1"}',

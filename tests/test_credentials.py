@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keyring
 import keyring.backend
@@ -18,16 +19,14 @@ from wixsend.redact import Redactor
 TOKEN = "0123456789-token"
 
 
-def plugin(name: str, *fields: CredentialField, **more: Mapping[str, str]) -> ProviderPlugin:
+def plugin(name: str, *fields: CredentialField, **more: Any) -> ProviderPlugin:
     return ProviderPlugin(
         name=name,
         label=name.title(),
         opens=lambda _credentials, _wire: None,  # type: ignore[arg-type,return-value]
         granularity=Granularity.RECORD,
         credentials=fields,
-        name_servers=(),
-        base_url=f"https://api.{name}.example",
-        **more,  # type: ignore[arg-type]
+        **{"base_url": f"https://api.{name}.example"} | more,
     )
 
 
@@ -44,16 +43,21 @@ BETA = plugin(
 )
 
 
+OWN = plugin("own", CredentialField("key", "OWN_KEY", "API key"), base_url="", own_url="https://ns1.example.com:8443")
+
+DNS = plugin("dns", CredentialField("key", "DNS_KEY", "TSIG key"), base_url="", own_url="dns://ns1.example.com")
+
+
 class Installed:
-    """Two plugins that work and one that is broken."""
+    """Plugins that work, and one that is broken."""
 
     def names(self) -> tuple[str, ...]:
-        return ("alpha", "beta-dns", "broken")
+        return ("alpha", "beta-dns", "broken", "dns", "own")
 
     def get(self, name: str) -> ProviderPlugin:
         if name == "broken":
             raise PluginBroken("broken")
-        found = {"alpha": ALPHA, "beta-dns": BETA}.get(name)
+        found = {"alpha": ALPHA, "beta-dns": BETA, "dns": DNS, "own": OWN}.get(name)
         if found is None:
             raise PluginMissing(f"no {name}")
         return found
@@ -242,6 +246,29 @@ def test_where_the_api_is(environ: Mapping[str, str], table: Mapping[str, str], 
     assert account.base_url == base_url
 
 
+def test_a_host_of_ones_own_has_no_usual_place() -> None:
+    with pytest.raises(CredentialsMissing, match=r"the base URL of Own is not set \(account own\)") as missing:
+        configured({"OWN_KEY": TOKEN}).accounts("own")
+    assert "WIXSEND_OWN_BASE_URL" in missing.value.next_step and '"https://ns1.example.com:8443"' in missing.value.next_step
+    assert [account.name for account in configured({"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN}).accounts()] == ["alpha"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "url"), [("own", "dns://ns1.example.com"), ("alpha", "dns://ns1.example.com"), ("dns", "https://ns1.example.com")]
+)
+def test_a_host_is_spoken_to_as_it_speaks(provider: str, url: str) -> None:
+    environ = {"OWN_KEY": TOKEN, "ALPHA_TOKEN": TOKEN, "DNS_KEY": TOKEN, f"WIXSEND_{provider.upper()}_BASE_URL": url}
+    with pytest.raises(ConfigError, match=f"is not spoken to at {url}") as wrong:
+        configured(environ).accounts(provider)
+    assert "Write its base_url as" in wrong.value.next_step
+
+
+@pytest.mark.parametrize(("table", "plain"), [({}, False), ({"plain_http": "True"}, True), ({"plain_http": "False"}, False)])
+def test_an_account_may_speak_without_tls_where_its_table_says_so(table: Mapping[str, str], plain: bool) -> None:
+    [account] = configured({"OWN_KEY": TOKEN}, own={"base_url": "http://10.0.0.5:8081", **table}).accounts("own")
+    assert (account.base_url, account.plain_http) == ("http://10.0.0.5:8081", plain)
+
+
 def test_an_environment_that_the_vendor_does_not_have() -> None:
     with pytest.raises(ConfigError, match="Alpha has no environment 'test'") as caught:
         configured({"ALPHA_TOKEN": TOKEN}, alpha={"environment": "test"}).accounts("alpha")
@@ -255,3 +282,48 @@ def test_missing_and_broken_plugins_are_told_only_to_who_asks_for_them() -> None
     with pytest.raises(PluginBroken):
         accounts.accounts("broken")
     assert len(accounts.accounts()) == 1
+
+
+# Several ways into one host
+
+
+OLD_WAY = plugin("two", CredentialField("key", "TWO_KEY", "key"), CredentialField("secret", "TWO_SECRET", "its secret"))
+TWO = replace(plugin("two", CredentialField("token", "TWO_TOKEN", "token")), also=(OLD_WAY,))
+
+
+class OnlyTwo:
+    def names(self) -> tuple[str, ...]:
+        return ("two",)
+
+    def get(self, name: str) -> ProviderPlugin:
+        return TWO
+
+
+def _two(**environ: str) -> Accounts:
+    return Accounts(OnlyTwo(), {}, Secrets(Redactor(), environ))
+
+
+@pytest.mark.parametrize(
+    ("environ", "way"),
+    [
+        ({"TWO_TOKEN": "t0ken"}, TWO),
+        ({"TWO_KEY": "k3y", "TWO_SECRET": "s3cret"}, OLD_WAY),
+        ({"TWO_KEY": "k3y", "TWO_SECRET": "s3cret", "TWO_TOKEN": "t0ken"}, TWO),
+    ],
+)
+def test_the_credentials_decide_the_way(environ: dict[str, str], way: ProviderPlugin) -> None:
+    [account] = _two(**environ).accounts("two")
+    assert TWO.way(account.credentials) is way
+
+
+def test_of_a_way_that_was_begun_only_the_rest_is_asked_for() -> None:
+    with pytest.raises(CredentialsMissing) as raised:
+        _two(TWO_KEY="k3y").accounts("two")
+    assert "TWO_SECRET" in raised.value.next_step and "TWO_TOKEN" not in raised.value.next_step
+
+
+def test_where_nothing_is_set_every_way_is_told() -> None:
+    with pytest.raises(CredentialsMissing) as raised:
+        _two().accounts("two")
+    assert "TWO_TOKEN or TWO_KEY, TWO_SECRET" in raised.value.next_step
+    assert "token: token\n  or\n  key: key\n" in raised.value.happened

@@ -60,6 +60,14 @@ def test_an_undo_survives(one: Trouble, medium: Medium) -> None:
     held(survive(pick(Subject(host), Job.UNDO_REPLACE, one, "write", medium)))
 
 
+@pytest.mark.parametrize("name", ["lost reply", "429, Retry-After", "500", "wrong shape, done", "stale read", "killed, done"])
+def test_every_way_into_a_host_survives(name: str) -> None:
+    first, *others = Subject.all_of("godaddy")
+    assert str(first) == "godaddy" and ["version 3" in str(other) for other in others] == [True]
+    for subject in others:
+        held(survive(pick(subject, Job.REPLACE, trouble(name), "write")))
+
+
 def held(verdict: Verdict) -> None:
     assert verdict.met, verdict
     assert verdict.survived, verdict

@@ -52,7 +52,7 @@ events = st.one_of(
     st.builds(WixWants, st.just("id"), st.just((S1, DMARC))),
     st.builds(WixAuthenticated, st.just("id"), st.just((S1,))),
     st.builds(HostFound, st.just(APEX), st.just("cloudflare"), st.just("main")),
-    st.builds(NoHost, st.just(APEX), st.just("nobody"), st.sampled_from([(), (DMARC,)])),
+    st.builds(NoHost, st.just(APEX), st.just("nobody"), st.sampled_from([(), (DMARC,)]), st.booleans()),
     st.builds(WixHosts, st.just(APEX)),
     st.builds(Planned, st.sampled_from(["d1", "d2"]), st.sampled_from([(), (DMARC,)])),
     st.builds(NothingToWrite),

@@ -65,6 +65,7 @@ def refused() -> dict[str, list[str]]:
     below = dns.name.from_text("_domainkey", APEX)
     beside = Plan(Edit(held(A, Record(S1, "TXT", '"x"')), (Change(S1, add=(WANT,)),)), ())
     foreign = Plan(Edit(held(A, WANT), (Change(S1, remove=(WANT,)),)), ())
+    removal = Plan(Edit(held(A, WANT), (Change(S1, remove=(WANT,)),)), ())
     mail = dns.name.from_text("mail", APEX)
     return {
         "outside-domain": codes(held(A), domain=mail),
@@ -86,6 +87,7 @@ def refused() -> dict[str, list[str]]:
         "uncounted": codes(held(A, zone=zone(record_count=2))),
         "cannot-carry": codes(held(A, fragile=(Fragile("ddns:home", "a dynamic DNS host", "Use the panel."),))),
         "seen-in-dns": codes(held(A), seen=(Record(dns.name.from_text("_sip._tls", APEX), "SRV", "1 1 443 sip.example.net."),)),
+        "cannot-remove": codes(held(A), limits=Limits(removes=False), made=removal, ours=frozenset({WANT})),
         "too-many": codes(held(A), limits=Limits(max_records=1)),
     }
 

@@ -282,6 +282,9 @@ SPOILT: Mapping[str, tuple[str, Callable[[Request, Response], Response]]] = {
     "godaddy-rows": ("godaddy", texts("data")),
     "digitalocean-error": ("digitalocean", error(403, {"id": EVIL, "message": EVIL, "request_id": EVIL})),
     "digitalocean-rows": ("digitalocean", texts("data", "tag")),
+    "powerdns-error": ("powerdns", error(422, {"error": EVIL, "errors": [EVIL]})),
+    "powerdns-zone": ("powerdns", texts("kind", "account")),
+    "powerdns-rows": ("powerdns", texts("content")),
     "namecheap-error": (
         "namecheap",
         lambda _request, _response: Response.xml(

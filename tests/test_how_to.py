@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from documents import blocks, run
-from wixsend.names import absolute
+from wixsend.names import absolute, text
 from wixsend.records import Record
-from wixsend.testing.sandbox import Sandbox
+from wixsend.testing.sandbox import ELSEWHERE, Sandbox
 
 HOW_TO = Path(__file__).parents[1] / "docs" / "how-to"
 
@@ -71,12 +71,25 @@ def _agency(world: Sandbox) -> dict[str, str]:
     return {"STUDIO_WIX_KEY": studio.api_key}
 
 
+def _no_api(world: Sandbox) -> None:
+    """A client's zone at a host to which there is no access, and one at a host without a plugin."""
+    world.add_domain("client.example", "cloudflare", _zone("client.example"))
+    signs = ("s1._domainkey", "CNAME", "s1.domainkey.u42.wl.sendgrid.net.")
+    world.add_domain("gandi.example", ELSEWHERE, _zone("gandi.example", signs), name_servers=("a.dns.gandi.net", "b.dns.gandi.net"))
+
+
+def _clients(world: Sandbox) -> None:
+    for domain, host in (("bakery.example", "cloudflare"), ("florist.example", "godaddy"), ("optician.example", "namecheap")):
+        world.add_domain(domain, host, _zone(domain))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What is in the sandbox, what more is in the environment, and which accounts there are beside those called like their hosts."""
 
     world: Callable[[Sandbox], Mapping[str, str] | None]
     environment: Mapping[str, str] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
     accounts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -90,6 +103,9 @@ RECIPES = {
     "when-it-stops": Recipe(_example),
     "sandbox": Recipe(_example),
     "port-53-closed": Recipe(_closed),
+    "no-api": Recipe(_no_api, lacks=("CLOUDFLARE_API_TOKEN",)),
+    "bridge": Recipe(_example),
+    "several-machines": Recipe(_clients),
     "agencies": Recipe(_agency, accounts={"agency": "cloudflare", "reseller": "namecheap"}),
 }
 
@@ -108,25 +124,47 @@ def test_every_recipe_is_cooked() -> None:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe(name: str, world: Sandbox, tmp_path: Path) -> None:
+def test_a_recipe(name: str, world: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     recipe = RECIPES[name]
     more = recipe.world(world) or {}
     environment = {**world.environment(), "WIXSEND_STATE": str(tmp_path / "state"), **_QUICK, **recipe.environment, **more}
+    if name == "several-machines":
+        environment["WIXSEND_DB"] = request.getfixturevalue("postgres").url()
     if name == "secrets":
         environment["MY_CLOUDFLARE_TOKEN"] = environment.pop("CLOUDFLARE_API_TOKEN")
-    run(HOW_TO / f"{name}.md", tmp_path, environment, {"someone-deletes-www": _deletes("www.example.com", world)})
+    environment = {variable: value for variable, value in environment.items() if variable not in recipe.lacks}
+    tools = {"someone-deletes-www": _deletes("www.example.com", world), "the-owner-adds-them": _adds("client.example", world)}
+    run(HOW_TO / f"{name}.md", tmp_path, environment, tools)
+
+
+def _adds(domain: str, world: Sandbox) -> str:
+    """A script that adds what Wix wants for a domain at Cloudflare, as its panel would."""
+    wants = next((held.wants for held in world.wix.domains.values() if held.domain == domain), ())
+    rows = [{"type": want.rtype, "name": text(want.owner), "content": text(want.target), "ttl": 300} for want in wants]
+    return f"""{_at_cloudflare(world)}
+zone = next(zone["id"] for zone in ask("/zones?name=" + {json.dumps(domain)}))
+for row in {json.dumps(rows)}:
+    ask(f"/zones/{{zone}}/dns_records", "POST", row)
+"""
 
 
 def _deletes(owner: str, world: Sandbox) -> str:
     """A script that removes the records of an owner at Cloudflare, as its panel would."""
-    base, token = world.url("cloudflare"), world.environment()["CLOUDFLARE_API_TOKEN"]
-    return f"""
-import json, urllib.request
-def ask(path, method="GET"):
-    request = urllib.request.Request({json.dumps(base)} + path, method=method, headers={{"authorization": "Bearer " + {json.dumps(token)}}})
-    return json.load(urllib.request.urlopen(request))["result"]
+    return f"""{_at_cloudflare(world)}
 zone = next(zone["id"] for zone in ask("/zones?name=example.com"))
 for record in ask(f"/zones/{{zone}}/dns_records?per_page=100"):
     if record["name"] == {json.dumps(owner)}:
         ask(f"/zones/{{zone}}/dns_records/{{record['id']}}", "DELETE")
 """
+
+
+def _at_cloudflare(world: Sandbox) -> str:
+    """A script's beginning: `ask(path, method, body)` asks Cloudflare's API."""
+    base, token = world.url("cloudflare"), world.environment()["CLOUDFLARE_API_TOKEN"]
+    return f"""
+import json, urllib.request
+def ask(path, method="GET", body=None):
+    head = {{"authorization": "Bearer " + {json.dumps(token)}, "content-type": "application/json"}}
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request({json.dumps(base)} + path, data, head, method=method)
+    return json.load(urllib.request.urlopen(request))["result"]"""

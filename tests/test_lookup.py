@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,9 +200,11 @@ async def test_the_way_down_is_remembered_for_a_while(zone: SandboxDns, clock: C
     asked = [query.server for query in zone.queries]
     await dns.delegation(absolute("second.com"))
     assert [query.server for query in zone.queries[len(asked) :]] == ["a.nic.com"]
-    clock.at += 301
-    await dns.delegation(DOMAIN)
-    assert "a.root-servers.net" in [query.server for query in zone.queries[len(asked) + 1 :]]
+    for seconds, first in ((301, "a.nic.com"), (3301, "a.root-servers.net")):
+        zone.queries.clear()
+        clock.at += seconds
+        await dns.delegation(DOMAIN)
+        assert zone.queries[0].server == first
 
 
 async def test_the_addresses_of_a_host_are_remembered_for_a_while(sandbox: SandboxDns, clock: Clock) -> None:
@@ -314,6 +317,52 @@ async def test_records_are_those_at_exactly_the_name(zone: SandboxDns, held: lis
     assert await dns.records_at(found, absolute("b.example.com"), ("TXT", "CNAME")) == (held[1],)
     assert await dns.records_at(found, absolute("c.example.com"), ("A",)) == ()
     assert [r.rtype for r in await dns.records_at(found, absolute("_dmarc.example.com"), ("TXT", "CNAME"))] == ["NS"]
+
+
+async def test_what_a_name_holds_is_asked_of_every_server(zone: SandboxDns, held: list[Record]) -> None:
+    names = {name: absolute(name, DOMAIN) for name in ("free", "text", "srv", "alias", "cut", "wild.under", "@")}
+    held += [
+        Record(names["text"], "TXT", '"x"'),
+        Record(names["srv"], "NAPTR", '1 1 "u" "x" "" .'),
+        Record(names["alias"], "CNAME", "elsewhere.net."),
+        Record(absolute("*.under", DOMAIN), "A", "192.0.2.9"),
+        Record(DOMAIN, "MX", "10 mail.example.net."),
+    ]
+    zone.add_zone("cut.example.com", ("ns.elsewhere.net",))
+    found, dns = await discover(zone, "example.com"), asker(zone)
+    seen = await dns.held(found, names.values())
+    assert {(text(record.owner), record.rtype) for record in seen} == {
+        ("text.example.com", "TXT"),
+        ("srv.example.com", "NAPTR"),
+        ("alias.example.com", "CNAME"),
+        ("cut.example.com", "NS"),
+        ("wild.under.example.com", "A"),
+        ("example.com", "MX"),
+    }
+    zone.queries.clear()
+    assert await dns.held(found, [names["free"]]) == ()
+    assert len(zone.queries) == 2, "one question to each server for a name that there is not"
+
+
+async def test_what_only_one_server_shows_is_there(zone: SandboxDns, held: list[Record]) -> None:
+    held.append(Record(absolute("late", DOMAIN), "A", "192.0.2.9"))
+    found, dns = await discover(zone, "example.com"), asker(zone)
+    zone.add_fault(DnsFault("deny", "ns1.host.com", held[0].owner))
+    assert await dns.held(found, [held[0].owner]) == (held[0],)
+
+
+@pytest.mark.parametrize("kind", ["lame", "garbage"])
+async def test_a_server_that_does_not_say_is_no_empty_name(zone: SandboxDns, kind: FaultKind) -> None:
+    found, dns = await discover(zone, "example.com"), asker(zone)
+    zone.add_fault(DnsFault(kind, "ns2.host.com", S1.owner))
+    with pytest.raises(DnsUnreachable, match=r"ns2\.host\.com"):
+        await dns.held(found, [S1.owner])
+
+
+async def test_a_resolver_does_not_say_what_a_name_holds(zone: SandboxDns) -> None:
+    found = replace(await discover(zone, "example.com"), by_resolver=True)
+    with pytest.raises(DnsUnreachable, match="port 53"):
+        await asker(zone).held(found, [S1.owner])
 
 
 async def test_the_soa_tells_for_how_long_a_no_is_remembered(zone: SandboxDns) -> None:

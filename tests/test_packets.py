@@ -1,11 +1,14 @@
 """DNS messages as bytes: what is believed, what is compared without a parser, and sockets that questions share."""
 
 import asyncio
+import io
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
+from itertools import batched, chain
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -16,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wixsend.names import Name, absolute
-from wixsend.packets import Edns, Packets, Place, is_truncated, query, question, responds, shows
+from wixsend.packets import Answer, Edns, Manner, Packets, Place, is_truncated, name_at, query, question, responds, shows
 
 labels = st.text("abcXYZ019_-", min_size=1, max_size=12).map(str.encode)
 names = st.builds(
@@ -120,10 +123,33 @@ def test_no_bytes_at_all_are_too_strange(rdata: bytes) -> None:
     assert found is None or rdata.lower().startswith(wire(TARGET)[:2])
 
 
+@given(st.binary(max_size=300), st.integers(0, 320))
+def test_a_name_is_read_as_dnspython_reads_it(message: bytes, at: int) -> None:
+    try:
+        name, size = dns.name.from_wire(message, at)
+    except (dns.exception.DNSException, ValueError):
+        assert name_at(message, at) is None
+    else:
+        assert name_at(message, at) == (name.to_wire(), size)
+
+
+@given(st.lists(names, min_size=1, max_size=5), st.data())
+def test_compressed_names_are_read_as_dnspython_reads_them(some: list[Name], data: st.DataObject) -> None:
+    packed, compress = io.BytesIO(), dict[Name, int]()
+    starts = []
+    for name in some:
+        starts.append(packed.tell())
+        name.to_wire(packed, compress)
+    at, message = data.draw(st.sampled_from(starts)), packed.getvalue()
+    name, size = dns.name.from_wire(message, at)
+    assert name_at(message, at) == (name.to_wire(), size)
+
+
 def test_a_question_is_as_dnspython_would_send_it() -> None:
-    sent = dns.message.from_wire(query(7, ASKED, True, Edns.ON))
+    sent = dns.message.from_wire(query(7, ASKED, Manner(rd=True)))
     assert (sent.id, sent.question[0].name, sent.flags, sent.payload) == (7, OWNER, dns.flags.RD, 1232)
-    assert dns.message.from_wire(query(7, ASKED, False, Edns.OFF)).edns == -1
+    assert dns.message.from_wire(query(7, ASKED, Manner(edns=Edns.OFF))).edns == -1
+    assert dns.message.from_wire(query(7, ASKED, Manner(rd=True, cd=True))).flags == dns.flags.RD | dns.flags.CD
 
 
 RESPONDS: dict[str, tuple[bytes, bool]] = {
@@ -132,7 +158,7 @@ RESPONDS: dict[str, tuple[bytes, bool]] = {
     "another id": (b"\0\x08" + SHOWN[2:], False),
     "another question": (response(owner=TARGET), False),
     "another type": (SHOWN[: 12 + len(ASKED) - 4] + b"\0\x01" + SHOWN[12 + len(ASKED) - 2 :], False),
-    "a question": (query(7, ASKED, False, Edns.ON), False),
+    "a question": (query(7, ASKED, Manner()), False),
     "half a header": (SHOWN[:7], False),
     "an error without a question": (b"\0\x07\x80\x01" + b"\0" * 8, True),
     "an answer without a question": (b"\0\x07\x84\0" + b"\0" * 8, False),
@@ -189,7 +215,14 @@ def right(data: bytes) -> bytes:
 
 
 async def ask(packets: Packets, server: Server, timeout: float = 2.0) -> bytes:  # noqa: ASYNC109
-    return await packets.udp(server.place, ASKED, rd=False, edns=Edns.ON, timeout=timeout)
+    (got,) = await ask_each(packets, server.place, [ASKED], timeout)
+    if isinstance(got, OSError):
+        raise got
+    return got
+
+
+async def ask_each(packets: Packets, place: Place, questions: Sequence[bytes], timeout: float = 2.0) -> list[Answer]:  # noqa: ASYNC109
+    return await packets.udp(place, questions, how=Manner(), timeout=timeout)
 
 
 async def test_what_is_no_response_to_the_question_is_passed_over() -> None:
@@ -203,9 +236,33 @@ async def test_what_is_no_response_to_the_question_is_passed_over() -> None:
 async def test_questions_at_the_same_time_share_a_socket_and_one_does_not_get_anothers_answer() -> None:
     async with serving(lambda data: [data[:2] + b"\x84" + data[3:]]) as server:
         packets, asked = Packets(), [question(absolute(f"n{place}.example.com"), "CNAME") for place in range(40)]
-        got = await asyncio.gather(*(packets.udp(server.place, one, rd=False, edns=Edns.ON, timeout=2) for one in asked))
-        assert [message[12 : 12 + len(one)] for message, one in zip(got, asked, strict=True)] == asked
+        got = await asyncio.gather(*(ask_each(packets, server.place, some) for some in batched(asked, 7)))
+        assert [answered(message) for message in chain.from_iterable(got)] == asked
         assert len(set(server.sources)) == 1
+
+
+def answered(got: Answer) -> bytes:
+    """The question in a response."""
+    assert isinstance(got, bytes)
+    return got[12 : got.index(b"\0", 12) + 5]
+
+
+async def test_answers_in_any_order_twice_or_not_at_all_go_to_their_own_questions() -> None:
+    asked, heard = [question(absolute(f"n{place}.example.com"), "CNAME") for place in range(6)], list[bytes]()
+
+    def backwards(data: bytes) -> list[bytes]:
+        heard.append(data[:2] + b"\x84" + data[3:])
+        return [each for each in reversed(heard) for _twice in range(2) if answered(each) != asked[2]] if len(heard) == 6 else []
+
+    async with serving(backwards) as server:
+        got = await ask_each(Packets(), server.place, asked, 0.2)
+    assert isinstance(got[2], TimeoutError)
+    assert [answered(each) for each in got if each is not got[2]] == [*asked[:2], *asked[3:]]
+
+
+async def test_the_first_response_counts() -> None:
+    async with serving(lambda data: [right(data), data[:2] + response(rcode=dns.rcode.NXDOMAIN)[2:]]) as server:
+        assert (await ask(Packets(), server))[2:] == SHOWN[2:]
 
 
 async def test_a_socket_is_closed_when_no_question_waits_on_it_and_replaced_when_it_is_worn() -> None:
@@ -230,10 +287,9 @@ async def test_silence_is_a_time_out_and_leaves_others_alone() -> None:
     silent = question(absolute("silent.example.com"), "CNAME")
     async with serving(lambda data: [right(data)] if ASKED in data else []) as server:
         packets = Packets()
-        waiting = asyncio.ensure_future(packets.udp(server.place, silent, rd=False, edns=Edns.ON, timeout=0.2))
+        waiting = asyncio.ensure_future(ask_each(packets, server.place, [silent], 0.2))
         assert (await ask(packets, server))[2:] == SHOWN[2:]
-        with pytest.raises(TimeoutError):
-            await waiting
+        assert [type(got) for got in await waiting] == [TimeoutError]
 
 
 async def test_whoever_is_cancelled_takes_nobody_along() -> None:
@@ -249,8 +305,8 @@ async def test_a_closed_port_is_told_at_once() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         place = unused.getsockname()
-    with pytest.raises(OSError, match="refused"):
-        await Packets().udp(place, ASKED, rd=False, edns=Edns.ON, timeout=30)
+    got = await ask_each(Packets(), place, [ASKED, ASKED], 30)
+    assert [isinstance(each, ConnectionRefusedError) for each in got] == [True, True]
 
 
 @pytest.fixture
@@ -286,7 +342,7 @@ def framed(message: bytes) -> bytes:
 
 async def test_a_huge_answer_comes_over_tcp(tcp_place: Callable[[bytes, bool], Place]) -> None:
     huge = SHOWN + b"\0" * (65535 - len(SHOWN))
-    got = await Packets().tcp(tcp_place(framed(huge), True), ASKED, rd=False, edns=Edns.ON, timeout=2)
+    got = await Packets().tcp(tcp_place(framed(huge), True), ASKED, how=Manner(), timeout=2)
     assert got[2:] == huge[2:]
 
 
@@ -296,14 +352,14 @@ async def test_a_huge_answer_comes_over_tcp(tcp_place: Callable[[bytes, bool], P
         (framed(SHOWN)[:20], True, EOFError),
         (b"", False, EOFError),
         (framed(response(owner=TARGET)), True, ValueError),
-        (framed(query(7, ASKED, False, Edns.ON)), True, ValueError),
+        (framed(query(7, ASKED, Manner())), True, ValueError),
     ],
 )
 async def test_over_tcp_what_is_cut_short_or_another_questions_is_an_error(
     tcp_place: Callable[[bytes, bool], Place], sends: bytes, with_id: bool, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await Packets().tcp(tcp_place(sends, with_id), ASKED, rd=False, edns=Edns.ON, timeout=2)
+        await Packets().tcp(tcp_place(sends, with_id), ASKED, how=Manner(), timeout=2)
 
 
 def test_dnspython_reads_what_we_recognise() -> None:

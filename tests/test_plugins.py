@@ -148,6 +148,48 @@ def test_name_servers_are_matched_on_label_boundaries_and_broken_plugins_skipped
     assert plugins.for_server(absolute("kate.fakens.alpha-dns.example")) == ()
 
 
+@pytest.mark.parametrize(
+    ("server", "known"),
+    [
+        ("NS-1.Set-07.example", True),
+        ("set-07.example", True),
+        ("ns-1.set-007.example", False),
+        ("ns-1.set-07.more.example", False),
+        ("set-07", False),
+    ],
+)
+def test_a_suffix_may_leave_characters_of_a_label_open(install: Install, server: str, known: bool) -> None:
+    install("alpha", good("alpha", "set-??.example"))
+    assert (Plugins().for_server(absolute(server)) == ("alpha",)) is known
+
+
+def test_one_distribution_may_bring_many_hosts(install: Install, tmp_path: Path) -> None:
+    """Each by an entry point of its own, which names an object with the hook."""
+    points = "[wixsend]\nbridge:one = wixsend_bridge_%s:one\nbridge:two = wixsend_bridge_%s:two\nown = nowhere\n"
+    module = """
+        from wixsend import Granularity, ProviderPlugin, hookimpl
+
+        class Host:
+            def __init__(self, name):
+                self.name = name
+
+            @hookimpl
+            def wixsend_provider(self):
+                return ProviderPlugin(name=f"bridge:{self.name}", label=self.name, opens=lambda credentials, wire: None,
+                                      granularity=Granularity.RECORD, credentials=(), name_servers=(), base_url="https://api.example")
+
+        one, two = Host("one"), Host("two")
+    """
+    name = f"wixsend_bridge_{tmp_path.name}".replace("-", "_")
+    install("bridge", module, module=name, entry_points=points.replace("wixsend_bridge_%s", name))
+    plugins = Plugins()
+    assert {"bridge:one", "bridge:two"} <= set(plugins.names())
+    assert [plugins.get(f"bridge:{each}").label for each in ("one", "two")] == ["one", "two"]
+    with pytest.raises(PluginMissing, match="bridge:one") as caught:
+        plugins.get("bridge:own")
+    assert "own name: own" in caught.value.next_step
+
+
 def test_the_sandbox_host_comes_by_its_optional_hook(install: Install) -> None:
     install("plain", good("plain"))
     install(
@@ -166,3 +208,12 @@ def test_listing_our_plugins_imports_no_sdk() -> None:
     code = "from wixsend.plugins import Plugins; import sys; Plugins().all(); print(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"cloudflare", "godaddypy", "namecheap", "requests", "httpx", "pydantic", "aiohttp", "sqlalchemy"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("other", ['name="other"', 'base_url="https://elsewhere.example"', "also=(PLUGIN,)"])
+def test_a_way_into_another_host_is_none(install: Install, other: str) -> None:
+    code = good("alpha").replace("    return ProviderPlugin(", "    PLUGIN = ProviderPlugin(")
+    more = f"    from dataclasses import replace\n    return replace(PLUGIN, also=(replace(PLUGIN, {other}),))\n"
+    install("alpha", code + more)
+    with pytest.raises(PluginBroken, match="differs in its name or base URL"):
+        Plugins().get("alpha")

@@ -138,6 +138,80 @@ async def test_where_all_servers_agree_nobody_is_asked_for_the_version(zone: San
     assert "SOA" not in {query.rtype for query in zone.queries}
 
 
+# Looks that are repeated
+
+FIVE = tuple(
+    cname(f"{name}.example.com", f"{name}.x.ascendbywix.com.") for name in ("s1._domainkey", "s2._domainkey", "sel1", "sg", "_dmarc")
+)
+
+
+def asked(zone: SandboxDns, *servers: str) -> list[tuple[str, str]]:
+    """What these servers were asked, as name and type, since the last time."""
+    found = [(text(query.name), query.rtype) for query in zone.queries if query.server in servers]
+    zone.queries.clear()
+    return found
+
+
+def every(*records: Record) -> list[tuple[str, str]]:
+    return [(text(record.owner), record.rtype) for record in records]
+
+
+async def test_while_one_server_lags_the_others_are_left_alone_and_the_last_look_is_whole(
+    zone: SandboxDns, clock: Clock, held: list[Record], look: Look
+) -> None:
+    await look(*FIVE)
+    zone.lag(NS[1], 270)
+    held.extend(FIVE)
+    zone.queries.clear()
+    await look(*FIVE)
+    assert sorted(asked(zone, NS[0])) == sorted([*every(*FIVE), ("example.com", "SOA")])
+    for _look in range(8):
+        clock.at += 30
+        proof = await look(*FIVE)
+        assert sorted({text(query.name) for query in zone.queries if query.server == NS[1]}) == sorted(text(want.owner) for want in FIVE)
+        assert [finding.verdict for finding in first_hand(proof)[:2]] == [Verdict.VISIBLE, Verdict.ABSENT]
+        assert sorted(asked(zone, *NS)) == sorted(every(*FIVE))
+        assert "version 1 of the zone, they version 2" in first_hand(proof)[1].sentence
+    clock.at += 60
+    assert (await look(*FIVE)).complete
+    for server in NS:
+        assert sorted(every(*FIVE)) == sorted((text(q.name), q.rtype) for q in zone.queries if q.server == server)
+
+
+async def test_only_the_record_that_is_missing_is_asked_for_again(zone: SandboxDns, held: list[Record], look: Look) -> None:
+    held.extend(FIVE[:4])
+    await look(*FIVE)
+    zone.queries.clear()
+    proof = await look(*FIVE)
+    assert [finding.verdict for finding in first_hand(proof)] == [Verdict.VISIBLE] * 8 + [Verdict.ABSENT] * 2
+    missing, doubled = ("_dmarc.example.com", "CNAME"), ("_dmarc.example.com.example.com", "CNAME")
+    assert sorted(asked(zone, *NS)) == sorted([missing, missing, doubled])
+
+
+async def test_what_was_shown_before_and_is_gone_is_seen_before_any_resolver_is_asked(
+    zone: SandboxDns, held: list[Record], look: Look
+) -> None:
+    held.extend(FIVE[:4])
+    await look(*FIVE)
+    held[:] = FIVE[1:]
+    proof = await look(*FIVE)
+    assert not proof.at_authoritative and "s1._domainkey.example.com" in proof.why
+    assert zone.queries_at() == []
+    held.append(FIVE[0])
+    assert (await look(*FIVE)).complete
+
+
+async def test_what_was_shown_is_asked_again_after_an_hour(zone: SandboxDns, clock: Clock, held: list[Record], look: Look) -> None:
+    held.extend(FIVE[:4])
+    for seconds in (0, 1800, 1799):
+        clock.at += seconds
+        await look(*FIVE)
+    held[:] = FIVE[:3]
+    assert first_hand(await look(*FIVE))[6].verdict is Verdict.VISIBLE
+    clock.at += 2
+    assert first_hand(await look(*FIVE))[6].verdict is Verdict.ABSENT
+
+
 # Written where nobody asks
 
 
@@ -250,6 +324,38 @@ async def test_whether_the_zone_is_signed_is_remembered_for_a_while(zone: Sandbo
     clock.at += 301
     await look()
     assert "DS" in {query.rtype for query in zone.queries}
+
+
+# Resolvers that validate
+
+
+async def test_a_resolver_that_fails_until_it_checks_no_signatures_does_not_believe_them(
+    zone: SandboxDns, held: list[Record], look: Look
+) -> None:
+    held.append(S1)
+    zone.add_fault(DnsFault("disbelieve", server="resolver"))
+    for waited in (0.0, 10_000.0):
+        proof = await look(waited=waited)
+        assert proof.at_authoritative and not proof.complete
+        assert [finding.verdict for finding in proof.findings[2:]] == [Verdict.BOGUS] * 2
+    assert "signatures" in proof.why and "(NSEC)" in proof.findings[2].next_step
+
+
+async def test_one_that_alone_does_not_believe_what_others_show_is_set_aside_after_the_grace(
+    zone: SandboxDns, held: list[Record], look: Look
+) -> None:
+    held.append(S1)
+    zone.add_fault(DnsFault("disbelieve", server=next(iter(zone.recursors))))
+    assert not (await look()).complete
+    proof = await look(waited=60.0)
+    assert proof.complete and "it was set aside" in proof.warnings[0]
+
+
+async def test_one_that_fails_either_way_is_no_judge_of_signatures(zone: SandboxDns, held: list[Record], look: Look) -> None:
+    held.append(S1)
+    zone.add_fault(DnsFault("servfail", server="resolver"))
+    assert {finding.verdict for finding in (await look()).findings[2:]} == {Verdict.UNREACHABLE}
+    assert (await look(waited=60.0)).complete
 
 
 # What lies behind the target

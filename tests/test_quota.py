@@ -6,16 +6,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 import callers
-import postgresql
 from callers import RATES, SECRET
+from postgres import Postgres
 from wixsend.errors import QuotaError, RateLimited, Unavailable
 from wixsend.provider import Rate
 from wixsend.quota import Quota, Quotas, Use, kept
@@ -26,24 +25,12 @@ SPEED = 10.0
 type Opens = Callable[[], Quotas]
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    with postgresql.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["file", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "file":
-        yield f"sqlite:///{tmp_path / 'quota.db'}"
-        return
-    database: str = request.getfixturevalue("server")
-    yield database
-    engine = sa.create_engine(database)
-    with engine.begin() as connection:
-        for table in ("quota_about", "quota_budgets", "quota_calls"):
-            connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
-    engine.dispose()
+        return f"sqlite:///{tmp_path / 'quota.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.url()
 
 
 @pytest.fixture

@@ -225,9 +225,36 @@ def test_a_base_url_without_tls_is_for_loopback_alone_and_holds_no_password(url:
     assert caught.value.next_step
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8", "http://[::1]:8/v1", "http://localhost", "https://api.example.com/v4"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8", "http://[::1]:8/v1", "http://localhost", "https://api.example.com/v4", "dns://ns1.example.com"]
+)
 def test_a_base_url_that_may_be_spoken_to(url: str) -> None:
     assert HttpWire(url).base_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.5:8081", "http://192.168.0.1", "http://[fd00::5]:8081", "https://203.0.113.5", "http://[::1]:8"]
+)
+def test_without_tls_a_private_address_may_be_spoken_to_where_a_person_said_so(url: str) -> None:
+    assert HttpWire(url, plain_http=True).base_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://8.8.8.8", "http://ns1.example.com:8081", "http://10.0.0.5.example.com", "http://[2a00::5]", "ftp://10.0.0.5"]
+)
+def test_without_tls_nothing_else_may_be_spoken_to_whatever_a_person_said(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        HttpWire(url, plain_http=True)
+    assert "plain_http" in caught.value.next_step
+
+
+async def test_dns_messages_are_counted_and_have_an_origin() -> None:
+    wire = HttpWire("dns://192.0.2.53")
+    await wire.before_async("UPDATE", "dns://192.0.2.53:53")
+    for url in ("dns://192.0.2.53:5353", "dns://192.0.2.54", "https://192.0.2.53:53"):
+        with pytest.raises(Unavailable, match="was stopped"):
+            await wire.before_async("UPDATE", url)
+    assert wire.calls == 1
 
 
 async def test_no_request_leaves_for_another_origin(serve: Serve, asked: Asked) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from wixsend.hookspecs import hookimpl
     from wixsend.names import Name, absolute, relative_text, text
+    from wixsend.onebyone import OneByOne, write_one_by_one
     from wixsend.plan import Change, Edit
     from wixsend.provider import (
         BlockingProvider,
@@ -47,6 +48,7 @@ _HOME = {
     ),
     "hookspecs": "hookimpl",
     "names": "Name absolute relative_text text",
+    "onebyone": "OneByOne write_one_by_one",
     "plan": "Change Edit",
     "provider": "BlockingProvider CredentialField Credentials ErrorRule Provider ProviderPlugin Rate Receipt Wire",
     "records": "WHOLE Fragile Granularity Limits Record Snapshot Zone txt_rdata txt_text",
@@ -69,6 +71,7 @@ __all__ = [
     "Granularity",
     "Limits",
     "Name",
+    "OneByOne",
     "OutcomeUnknown",
     "PermissionMissing",
     "Provider",
@@ -92,6 +95,7 @@ __all__ = [
     "text",
     "txt_rdata",
     "txt_text",
+    "write_one_by_one",
 ]
 
 

@@ -6,12 +6,14 @@ No message that leaves it holds a secret of the account, whatever the vendor or 
 """
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Self
 
-from wixsend.errors import ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
+from wixsend.errors import Busy, ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
 from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, translate
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from wixsend.quota import Quota
     from wixsend.wire import HttpWire
 
-__all__ = ["OVERLAP", "Adapter"]
+__all__ = ["OVERLAP", "Adapter", "Read"]
 
 OVERLAP = 16
 """Calls of one asynchronous provider at a time: enough to hide the way to the vendor, far below any connection limit."""
+
+type Read = Callable[[Zone, frozenset[Name]], Awaitable[Snapshot]]
+"""What a zone holds at some names, asked of somebody else than its host."""
 
 _AT_ONCE = 0.5
 """Seconds that the write of a whole zone may wait for the quota: what was read must not grow old meanwhile."""
@@ -57,17 +62,19 @@ class Adapter:
         self.label = label or plugin.label
         self._redactor = redactor or Redactor()
         self._provider = provider
+        self._read: Read | None = None
         self._quota = quota
         self._thread = None if inspect.iscoroutinefunction(provider.zone) else ThreadPoolExecutor(1, f"wixsend-{plugin.name}")
         self._turn = asyncio.Semaphore(OVERLAP if self._thread is None else 1)
 
     @classmethod
     def open(cls, plugin: ProviderPlugin, credentials: Credentials, wire: "HttpWire", label: str = "") -> Self:
-        """Open the account through the plugin, which imports the vendor's SDK: this may block for a second."""
+        """Open the account the way that its credentials are for, which imports the vendor's SDK: this may block for a second."""
         redactor = Redactor()
-        for each in plugin.credentials:
+        for each in plugin.fields:
             if each.secret and each.name in credentials:
                 redactor.learn(each.name, credentials[each.name])
+        plugin = plugin.way(credentials)
         try:
             return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota)
         except WixsendError as wrong:
@@ -77,6 +84,12 @@ class Adapter:
                 f"the plugin {plugin.name} cannot open an account: {redactor.said(f'{type(wrong).__name__}: {wrong}')}",
                 f"Install it again (wixsend[{plugin.name}]), or report it to its author.",
             ) from wrong
+
+    def reading(self, read: "Read") -> Self:
+        """The same account, whose zones are read otherwise than by asking it."""
+        other = copy.copy(self)
+        other._read = read
+        return other
 
     async def zone(self, apex: Name) -> tuple[Zone, ...]:
         """Every zone with exactly this apex that the account can see."""
@@ -105,7 +118,7 @@ class Adapter:
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """What is at these names, or in the whole zone: `Snapshot.covers` says which, and covers every name asked for."""
-        snapshot: Snapshot = await self._ask(self._provider.read, zone, names)
+        snapshot: Snapshot = await (self._read(zone, names) if self._read else self._ask(self._provider.read, zone, names))
         self._promised(isinstance(snapshot, Snapshot), f"answered no snapshot when asked for {text(zone.apex)}")
         self._promised(snapshot.zone.apex == zone.apex, f"read the zone {text(snapshot.zone.apex)} when asked for {text(zone.apex)}")
         for name in names:
@@ -154,9 +167,9 @@ class Adapter:
         except ConfigError as wrong:
             raise _cleaned(wrong, self._redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
-            uncounted = next((cause for cause in _causes(wrong) if isinstance(cause, QuotaError)), None)
-            if uncounted is not None:  # an SDK takes whatever stops its request for the network's failure
-                raise uncounted from None
+            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError)), None)
+            if stopped is not None:  # an SDK takes whatever stops its request for the network's failure
+                raise stopped from None
             told = translate(wrong, self._provider.errors, self.label, writing, self._redactor)
             if isinstance(told, RateLimited) and self._quota is not None:
                 self._quota.pause(told.retry_after)
@@ -179,7 +192,8 @@ class Adapter:
 
     async def _run(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is not None:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*args))
+            # In the caller's context: the wire asks there for the last word before a request.
+            return await asyncio.get_running_loop().run_in_executor(self._thread, copy_context().run, method, *args)
         answer = method(*args)
         return await answer if inspect.isawaitable(answer) else answer
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from wixsend import tally
 from wixsend.board import Board
-from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, bug_of, order_of
-from wixsend.engine import Engine, Preview
+from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, bug_of, order_of
+from wixsend.engine import Engine, Preview, Update
 from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
 from wixsend.flow import Stage
 from wixsend.folder import append_private
@@ -26,13 +26,14 @@ from wixsend.locate import Located, Outside
 from wixsend.mend import Mender
 from wixsend.names import absolute, owner_in, text
 from wixsend.plan import Plan
-from wixsend.runs import Filed, Ref, Run, Runs, Terms
+from wixsend.runs import ENDED, Filed, Ref, Run, Runs, Terms
 from wixsend.session import Session, state_folder
 from wixsend.sheet import Fault, Row, Sheet, read_sheet
 from wixsend.tables import cases
 from wixsend.terminal import Terminal
+from wixsend.worker import Worker
 
-__all__ = ["Asked", "cancel", "check", "report", "retry", "run", "status", "undo"]
+__all__ = ["Asked", "cancel", "check", "report", "retry", "run", "status", "undo", "worker"]
 
 _LISTING = 20
 """From so many domains on, an account's listing is worth its calls."""
@@ -250,10 +251,28 @@ async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) 
     runs, journal = Runs(session.journal), session.journal
     session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
     with Board(terminal, runs, run, session) as board:
-        hops = Hops(run, session, journal, _common(session), _log(session), board.watch)
         async with _refreshed(board):
-            await Driver(run, hops, session, journal).drive(wait=wait)
+            if journal.database.shared:
+                await _take_part(session, terminal, runs, run, board, wait=wait)
+            else:
+                await Driver(run, _hops(session, run, board.watch), session, journal).drive(wait=wait)
     return _ended(session, terminal, runs, runs.get(run.name))
+
+
+async def _take_part(session: Session, terminal: Terminal, runs: Runs, run: Run, board: Board, *, wait: bool) -> None:
+    """Work beside whoever else does until nothing of this run is to be done any more, or without `wait` until what is left has to wait."""
+
+    def over() -> bool:
+        return runs.get(run.name).cancelled or not (runs.is_live(run) if wait else runs.due(run, session.now(), 1))
+
+    def hops(other: Run) -> Hops:
+        return _hops(session, other, board.watch if other.id == run.id else None)
+
+    await Worker(session, session.journal, hops, terminal.tell).work(over)
+
+
+def _hops(session: Session, run: Run, watch: Watch | None) -> Hops:
+    return Hops(run, session, session.journal, _common(session), _log(session), watch)
 
 
 @asynccontextmanager
@@ -312,7 +331,7 @@ def _show_status(session: Session, terminal: Terminal, runs: Runs, run: Run) -> 
 
 def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
     """Where a run stands."""
-    now, groups = session.now(), runs.groups(run)
+    journal, now, groups = session.journal, session.now(), runs.groups(run)
     sums = tally.tally(groups)
     return tally.Standing(
         run,
@@ -322,8 +341,35 @@ def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
         ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, {}, now, session.config.times.give_up),
         next_look=runs.next_due(now),
         due=bool(runs.due(run, now, 1)),
-        driven=session.journal.is_locked(run.lock),
+        driven=journal.workers() > 0 if journal.database.shared else journal.is_locked(run.lock),
     )
+
+
+async def worker(session: Session, terminal: Terminal) -> int:
+    """`wixsend worker`: takes part in every run of a shared database until it is stopped."""
+    journal = session.journal
+    if not journal.database.shared:
+        raise ConfigError(
+            "this machine's journal is its own: there is nobody to share the work with",
+            "Name a PostgreSQL database, the same on every machine: [state] database, or WIXSEND_DATABASE_URL.",
+        )
+    runs, told = Runs(journal), dict[int, Stage]()
+
+    def watch(ref: Ref, update: Update) -> None:
+        case = update.entry.case
+        if told.get(ref.case_id) != case.stage:
+            told[ref.case_id] = case.stage
+            terminal.tell(Styled(f"{text(ref.domain)}: {case.stage.value}", "bad" if case.stage is Stage.STOPPED else ""))
+        if case.stage in ENDED:
+            told.pop(ref.case_id, None)
+
+    def hops(run: Run) -> Hops:
+        session.holdings.lists |= sum(group.count for group in runs.groups(run)) >= _LISTING
+        return _hops(session, run, watch)
+
+    terminal.tell(f"working on the runs in {journal.database.shown}; Ctrl-C stops this worker, and others go on")
+    await Worker(session, journal, hops, terminal.tell).work()
+    return 0
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -418,6 +464,9 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
         if not yes and not terminal.confirm(question):
             raise Refused("nobody agreed; nothing was taken back", "Run the command again, or with --yes.")
         runs.cancel(run, cancelled=True)
+        if session.journal.database.shared:
+            await _until_let_go(session, terminal, runs.case_ids(run))
+            wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
         session.holdings.lists = len(wrote) >= _LISTING
         failed = [cause for cause in await _taken_back(session, terminal, runs, run, wrote) if cause is not None]
     if terminal.json:
@@ -431,6 +480,18 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
     if failed:
         raise SomeFailed(f"{len(failed)} of {len(wrote)} domains could not be taken back", f"wixsend bulk undo {name} tries them again.")
     return 0
+
+
+async def _until_let_go(session: Session, terminal: Terminal, case_ids: Sequence[int]) -> None:
+    """Wait until no worker has any of these cases in hand."""
+    from wixsend.queue import under_way
+
+    told = False
+    while in_hand := under_way(session.journal.database, session.journal.dead_after).intersection(case_ids):
+        if not told:
+            terminal.tell(f"waiting for workers that have {count(len(in_hand), 'domain')} in hand")
+            told = True
+        await session.sleep(0.5)
 
 
 async def _agreed(_plan: Plan, _located: Located) -> bool:

@@ -266,6 +266,33 @@ def check(run: _Run, /, domain: str, rtype: str | None, target: str | None, watc
     return run.do(lambda session, terminal: checking.check_record(session, terminal, domain, rtype, target, watch=watch))
 
 
+@cli.command(short_help="Make what the domain's owner needs to add the records by hand.")
+@click.argument("domain")
+@click.option("--out", "folder", metavar="FOLDER", default=".", help="Where the two files are put.  [default: here]")
+@click.option("--watch", is_flag=True, help="Stay until the records are there and Wix has authenticated the domain.")
+@click.option("--dmarc", type=click.Choice(["keep", "replace", "stop"]), help="What happens to an existing DMARC policy.")
+@_json_option
+@_pass_run
+def handoff(run: _Run, /, domain: str, folder: str, watch: bool, dmarc: str | None) -> int:
+    """Make a page (DOMAIN.html) and a mail text (DOMAIN.txt) for whoever keeps DOMAIN's zone, where there is no API or no access.
+
+    Both show each record as that DNS host's panel wants it, what stands in its way, and the usual mistakes. No credentials of the host
+    are needed, and nothing is written there. The journal knows from then on that a person adds the records: they are looked for, and Wix
+    authenticates once they are all there, with --watch or whenever `wixsend authenticate DOMAIN` is run.
+
+    \b
+    Example:
+      wixsend handoff example.com --out for-the-client
+      wixsend handoff example.com --watch
+    """
+    from pathlib import Path
+
+    from wixsend import handoff as handing
+
+    agreed = _consent(run, "", "", dmarc, (), ())
+    return run.do(lambda session, terminal: handing.handoff(session, terminal, domain, agreed, Path(folder), watch=watch))
+
+
 @cli.command(short_help="Take back what wixsend wrote.")
 @click.argument("domain")
 @_yes_option
@@ -462,6 +489,23 @@ def bulk_undo(run: _Run, /, name: str, yes: bool) -> int:
     return run.do(lambda session, terminal: agency.undo(session, terminal, name, yes=yes))
 
 
+@cli.command(short_help="Take part in the runs of a shared database.")
+@_pass_run
+def worker(run: _Run, /) -> int:
+    """Take part in the bulk runs of a shared PostgreSQL database, beside any number of workers on any number of machines.
+
+    A worker that dies is noticed in seconds, and the others go on with what it had in hand. Ctrl-C stops this one cleanly.
+
+    \b
+    Example:
+      export WIXSEND_DATABASE_URL=postgresql://wixsend@db.example.com/wixsend
+      wixsend worker
+    """
+    from wixsend import agency
+
+    return run.do(agency.worker)
+
+
 @cli.command(short_help="List the zones as they were read before each write.")
 @click.argument("zone", required=False)
 @_json_option
@@ -507,6 +551,7 @@ def providers(context: click.Context) -> int:
     Example:
       wixsend providers
       wixsend providers show cloudflare
+      wixsend providers detect example.com
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -533,15 +578,38 @@ def show(run: _Run, /, name: str) -> int:
 
 
 @providers.command()
+@click.argument("domain")
+@_json_option
+@_pass_run
+def detect(run: _Run, /, domain: str) -> int:
+    """Say which DNS host serves DOMAIN's zone, how we know, and where its owner edits it. Needs no credentials, and writes nothing.
+
+    Exit code 0 when the host is known, plugin or not; 4 when it is not, or several hosts serve the zone together.
+
+    \b
+    Example:
+      wixsend providers detect example.com
+      wixsend providers detect example.com --json
+    """
+    from wixsend import listing
+
+    return run.do(lambda session, terminal: listing.providers_detect(session, terminal, domain))
+
+
+@providers.command()
 @click.argument("name", shell_complete=_complete_provider)
 @click.argument("domains", nargs=-1)
 @_json_option
 @_pass_run
 def test(run: _Run, /, name: str, domains: tuple[str, ...]) -> int:
-    """Try the credentials of the provider NAME (or of wix), and whether they reach the zones of DOMAINS. Writes nothing.
+    """Try the credentials of the provider NAME (or of wix), and whether they reach and read the zones of DOMAINS. Writes nothing.
+
+    Says what the account may do, by which of the host's APIs, and what to get where it may not. That it may write only a write can tell:
+    the least that it takes is said instead. Exit code 0 when all works, else that of what is refused first.
 
     \b
     Example:
+      wixsend providers test godaddy
       wixsend providers test cloudflare example.com
       wixsend providers test wix
     """

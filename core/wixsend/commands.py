@@ -35,7 +35,7 @@ class Consent:
     again: bool = False
 
 
-def order_of(session: Session, domain: SendingDomain, consent: Consent) -> Order:
+def order_of(session: Session, domain: SendingDomain, consent: Consent, *, by_hand: bool = False) -> Order:
     """The order that the command line and the configuration make together."""
     dmarc: Dmarc = session.config.settings.policy.dmarc or "keep"
     return Order(
@@ -48,6 +48,7 @@ def order_of(session: Session, domain: SendingDomain, consent: Consent) -> Order
         provider=consent.provider,
         account=consent.account,
         again=consent.again,
+        by_hand=by_hand,
     )
 
 

@@ -7,8 +7,9 @@ every value can be traced to where it was set.
 The file holds no secrets: a setting that is one holds a reference (`env:NAME`, see `wixsend.credentials`).
 
 A project may be a stranger's. So a file that was merely found in it says what is to be done, and never where credentials, questions or the
-journal go, nor which programs are run or files read (`base_url`, `[http] proxy` and `ca_file`, most of `[dns]`, `[state]`, `command:`,
-`file:`). Those are taken from the user's file, the environment, options, and a file that was named (`--config`, WIXSEND_CONFIG).
+journal go, nor which programs are run or files read (`base_url`, `plain_http`, `[http] proxy` and `ca_file`, most of `[dns]`, `[state]`,
+`command:`, `file:`). Those are taken from the user's file, the environment, options, and a file that was named (`--config`,
+WIXSEND_CONFIG).
 """
 
 import difflib
@@ -43,6 +44,7 @@ __all__ = [
     "Config",
     "Dns",
     "Flag",
+    "HostUrl",
     "Http",
     "Listed",
     "Paired",
@@ -57,6 +59,7 @@ __all__ = [
     "Text",
     "Wix",
     "WixAccess",
+    "Worker",
     "json_schema",
     "load",
 ]
@@ -106,17 +109,17 @@ def _paired(value: object) -> object:
     return {key.strip(): told.strip() for key, _, told in pairs}
 
 
-def _base_url(value: object) -> object:
+def _base_url(value: object, schemes: tuple[str, ...] = ("http", "https")) -> object:
     """An http or https URL without credentials, query or fragment; no final slash."""
     if not isinstance(value, str):
         return value
     try:
         parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        sound = parts.scheme in schemes and parts.hostname and parts.port != 0
     except ValueError:
         sound = False
     if not sound:
-        raise ValueError("is no http(s) URL")
+        raise ValueError("is no http(s) URL" + (", nor dns://HOST" if "dns" in schemes else ""))
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must not hold credentials, a query or a fragment")
     return value.rstrip("/")
@@ -126,6 +129,7 @@ type Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]
 type Share = Annotated[float, BeforeValidator(_share), Field(ge=0, lt=1)]
 type Rate = Annotated[float, Field(gt=0)]
 type BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+type HostUrl = Annotated[str, BeforeValidator(lambda value: _base_url(value, ("http", "https", "dns")))]
 type Listed = Annotated[tuple[str, ...], BeforeValidator(_listed), PlainSerializer(list)]
 type Paired = Annotated[dict[str, str], BeforeValidator(_paired)]
 
@@ -177,8 +181,12 @@ class Account(_Shy):
     __pydantic_extra__: dict[str, str]
 
     provider: Text | None = Field(default=None, description="the plugin's name; without it, the account's own name")
-    base_url: BaseUrl | None = Field(default=None, description="where the vendor's API is, if not at its usual place")
+    base_url: HostUrl | None = Field(default=None, description="where the vendor's API is, if not at its usual place")
     environment: Text | None = Field(default=None, description="one of the vendor's test environments, such as ote or sandbox")
+    plain_http: bool | None = Field(
+        default=None,
+        description="speak http without TLS to a base_url that is a private address: whoever is on that network can read the credentials",
+    )
     quota: Text | None = Field(
         default=None, description="a name of your choice, the same for all accounts whose calls the vendor counts together"
     )
@@ -226,10 +234,20 @@ class State(_Section):
     """`[state]`: where the journal is."""
 
     database: Text | None = Field(
-        default=None, json_schema_extra=_SECRET, description="URL of the journal's database; SQLite in the state folder"
+        default=None,
+        json_schema_extra=_SECRET,
+        description="URL of the journal's database, such as postgresql://USER@HOST/NAME; SQLite in the state folder",
     )
     folder: Text | None = Field(default=None, description="the state folder; without it, the user's")
     keep_backups: Seconds | None = Field(default=None, description="how long zones as they were before a write are kept; a year")
+
+
+class Worker(_Section):
+    """`[worker]`: the processes that share a journal in PostgreSQL. The same on all machines."""
+
+    dead_after: Annotated[Seconds, Field(ge=1)] | None = Field(
+        default=None, description="seconds without a sign of life after which a process's work is taken over; 5"
+    )
 
 
 class Http(_Section):
@@ -267,6 +285,7 @@ class Settings(_Section):
     times: TimesSection = TimesSection()
     state: State = State()
     http: Http = Http()
+    worker: Worker = Worker()
 
 
 SECTIONS: Mapping[str, type[_Section]] = {
@@ -276,6 +295,7 @@ SECTIONS: Mapping[str, type[_Section]] = {
     "times": TimesSection,
     "state": State,
     "http": Http,
+    "worker": Worker,
 }
 """The sections that hold settings of their own; `accounts` holds tables."""
 _SPECIAL_NAMES: Mapping[SettingPath, str] = {
@@ -453,7 +473,9 @@ _OUTWARD: frozenset[SettingPath] = frozenset(
         *(("dns", name) for name in ("resolvers", "fallback", "ca_file", "roots", "port", "endpoints", "private_servers")),
     }
 )
-"""Settings that say where credentials, questions or the journal go, or what is kept; `base_url` of Wix and of every account beside them."""
+"""Settings that say where credentials, questions or the journal go, or what is kept; `_OUTWARD_NAMES` of Wix and of every account too."""
+
+_OUTWARD_NAMES = frozenset({"base_url", "plain_http"})
 
 
 _REACHING: Mapping[str, str] = {"command": "names a program to run", "file": "names a file to read"}
@@ -481,7 +503,7 @@ def _reach(setting: Setting) -> str:
     kind = str(setting.value).partition(":")[0]
     if kind in _REACHING:
         return _REACHING[kind]
-    outward = setting.path in _OUTWARD or (setting.path[0] in ("wix", "accounts") and setting.path[-1] == "base_url")
+    outward = setting.path in _OUTWARD or (setting.path[0] in ("wix", "accounts") and setting.path[-1] in _OUTWARD_NAMES)
     return "says where credentials, questions or the journal go, or what is kept" if outward else ""
 
 

@@ -32,7 +32,7 @@ __all__ = ["Account", "Accounts", "PluginSource", "Secrets", "Written", "base_ur
 _COMMAND_SECONDS = 60.0
 """How long a program may take to print a secret: a person may have to unlock something."""
 
-_OURS = frozenset({"provider", "base_url", "environment", "quota", "reserve"})
+_OURS = frozenset({"provider", "base_url", "environment", "plain_http", "quota", "reserve"})
 """The settings of an account that are no credentials."""
 
 
@@ -51,13 +51,17 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened."""
+    """One account at a DNS host, ready to be opened; or with the `problem` that keeps it from being opened.
+
+    `plain_http`: a person lets it speak to a private address without TLS.
+    """
 
     name: str
     plugin_name: str
     base_url: str
     credentials: Credentials = field(repr=False)
     problem: ConfigError | None = None
+    plain_http: bool = False
 
 
 class Secrets:
@@ -214,7 +218,7 @@ class Accounts:
         plugin = self._plugins.get(provider)
         names = self.names(plugin)
         if not names:
-            raise _missing(plugin, plugin.name, [each for each in plugin.credentials if each.required])
+            raise _missing(plugin, plugin.name, {})
         found = [self._account_or_problem(plugin, name) for name in names]
         problems = [account.problem for account in found if account.problem is not None]
         if len(problems) == len(found):
@@ -245,30 +249,40 @@ class Accounts:
     def names(self, plugin: ProviderPlugin) -> list[str]:
         """The accounts at this provider: those of the tables, and the one that the environment makes."""
         names = [name for name, table in self._tables.items() if _provider(name, table) == plugin.name]
-        in_environment = any(self._secrets.environ.get(each.env) for each in plugin.credentials if each.required)
+        in_environment = any(self._secrets.environ.get(each.env) for way in plugin.ways for each in way.lacks({}))
         return names if plugin.name in names or not in_environment else [plugin.name, *names]
 
     def _account(self, plugin: ProviderPlugin, name: str) -> Account:
         table = dict(self._tables.get(name, {}))
-        fields = {each.name for each in plugin.credentials}
+        fields = {each.name for each in plugin.fields}
         for setting, written in table.items():
             if setting not in fields and setting not in _OURS:
                 raise _unknown(plugin, name, setting, written)
         if name == plugin.name:
             environ = self._secrets.environ
-            table |= {each.name: Written(environ[each.env], each.env, plain=True) for each in plugin.credentials if environ.get(each.env)}
+            table |= {each.name: Written(environ[each.env], each.env, plain=True) for each in plugin.fields if environ.get(each.env)}
         credentials = {
-            each.name: self._secrets.value(each.name, table[each.name], secret=each.secret)
-            for each in plugin.credentials
-            if each.name in table
+            each.name: self._secrets.value(each.name, table[each.name], secret=each.secret) for each in plugin.fields if each.name in table
         }
-        missing = [each for each in plugin.credentials if each.required and not credentials.get(each.name)]
-        if missing:
-            raise _missing(plugin, name, missing)
-        return Account(name, plugin.name, self._base_url(plugin, table), {key: value for key, value in credentials.items() if value})
+        if plugin.way(credentials).lacks(credentials):
+            raise _missing(plugin, name, credentials)
+        base_url = self._base_url(plugin, table)
+        if not base_url:
+            raise CredentialsMissing(
+                f"the base URL of {plugin.label} is not set (account {name})",
+                f'Set {base_url_variable(plugin.name)}, or base_url in [accounts.{name}] of your own wixsend.toml: "{plugin.own_url}".',
+            )
+        if base_url.startswith("dns:") != plugin.own_url.startswith("dns:"):
+            usual = plugin.own_url or plugin.base_url
+            raise ConfigError(f"{plugin.label} is not spoken to at {base_url} (account {name})", f"Write its base_url as {usual}.")
+        plain_http = "plain_http" in table and table["plain_http"].text == str(True)
+        given = {key: value for key, value in credentials.items() if value}
+        return Account(name, plugin.name, base_url, given, plain_http=plain_http)
 
     def _base_url(self, plugin: ProviderPlugin, table: Mapping[str, Written]) -> str:
-        """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place."""
+        """Where the account's API is: the environment, the account's `base_url`, its `environment`, the vendor's usual place; empty
+        where none of them says it.
+        """
         said = self._secrets.environ.get(base_url_variable(plugin.name))
         if said:
             return said.strip().rstrip("/")
@@ -293,7 +307,7 @@ def _provider(name: str, table: Mapping[str, Written]) -> str:
 
 
 def _unknown(plugin: ProviderPlugin, account: str, setting: str, written: Written) -> ConfigError:
-    known = [*(each.name for each in plugin.credentials), *sorted(_OURS)]
+    known = [*(each.name for each in plugin.fields), *sorted(_OURS)]
     near = difflib.get_close_matches(setting, known, 1, 0.6)
     return ConfigError(
         f"{written.origin}: [accounts.{account}] has no setting {setting!r}",
@@ -301,15 +315,22 @@ def _unknown(plugin: ProviderPlugin, account: str, setting: str, written: Writte
     )
 
 
-def _missing(plugin: ProviderPlugin, account: str, fields: Sequence[CredentialField]) -> CredentialsMissing:
-    """Every field that is not set, how to set it, and where to get it."""
-    lines = [f"  {each.name}: {each.help}{f' ({each.where})' if each.where else ''}" for each in fields]
+def _missing(plugin: ProviderPlugin, account: str, given: Credentials) -> CredentialsMissing:
+    """Every field that is not set, how to set it, and where to get it: of the way that was begun, or of every way."""
+    begun = plugin.way(given)
+    ways = [begun] if any(given.get(each.name) for each in begun.lacks({})) else plugin.ways
+    lacking = [way.lacks(given) for way in ways]
     if account == plugin.name:
-        ways = f"Set {', '.join(each.env for each in fields)}; or refer to them in [accounts.{account}] of wixsend.toml."
+        names = " or ".join(", ".join(each.env for each in fields) for fields in lacking)
+        how = f"Set {names}; or refer to them in [accounts.{account}] of wixsend.toml."
     else:
-        examples = ", ".join(f'{each.name} = "{"env:" if each.secret else ""}…"' for each in fields)
-        ways = f"Complete [accounts.{account}] in wixsend.toml: {examples}"
+        examples = " or ".join(", ".join(f'{each.name} = "{"env:" if each.secret else ""}…"' for each in fields) for fields in lacking)
+        how = f"Complete [accounts.{account}] in wixsend.toml: {examples}"
     return CredentialsMissing(
-        f"credentials for {plugin.label} are missing (account {account}):\n" + "\n".join(lines),
-        f"{ways} See wixsend providers show {plugin.name}.",
+        f"credentials for {plugin.label} are missing (account {account}):\n" + "\n  or\n".join(map(_listed, lacking)),
+        f"{how} See wixsend providers show {plugin.name}.",
     )
+
+
+def _listed(fields: Sequence[CredentialField]) -> str:
+    return "\n".join(f"  {each.name}: {each.help}{f' ({each.where})' if each.where else ''}" for each in fields)

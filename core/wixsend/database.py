@@ -2,6 +2,8 @@
 
 SQLite runs in WAL mode with synchronous=FULL: what a commit returned from survives a power cut. Every transaction that writes takes the
 write lock when it begins, so that none is refused half-way because another one wrote since it first read.
+
+PostgreSQL is for several machines (`shared`): what must not be done by two at a time is done under one of its advisory locks.
 """
 
 import sqlite3
@@ -18,10 +20,25 @@ from wixsend.folder import make_private, private_folder
 from wixsend.migrations import migrate
 from wixsend.tables import SCHEMA_VERSION, about, tables
 
-__all__ = ["Database"]
+__all__ = ["MANNERS", "Database", "with_driver"]
 
 _PATIENCE = 10
 """Seconds that a writer waits for another one; each holds the lock for milliseconds."""
+
+MANNERS: dict[str, str | int] = {
+    "connect_timeout": _PATIENCE,
+    "tcp_user_timeout": _PATIENCE * 1000,
+    "keepalives_idle": _PATIENCE,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "options": "-c idle_in_transaction_session_timeout=5000",
+}
+"""How PostgreSQL is spoken to: a machine that has gone without a word is noticed, and whoever stands still in the middle of a transaction
+loses it and its locks, so that nobody waits for him."""
+
+_LOCKS = 0x77697873
+"""The first half of the numbers of our advisory locks: others may have theirs in the same database."""
+_MAKING = 1
 
 
 class Database:
@@ -36,6 +53,8 @@ class Database:
         self.shown = parsed.render_as_string(hide_password=True)
         self._migrated = migrated
         sqlite = parsed.get_backend_name() == "sqlite"
+        self.url = parsed
+        self.shared = parsed.get_backend_name() == "postgresql"
         self._path = parsed.database if sqlite and parsed.database not in (None, "", ":memory:") else None
         private_folder(folder)
         if self._path:
@@ -43,14 +62,18 @@ class Database:
         with self.speaking():
             if self._path:
                 make_private(self._path)
-            self.engine = sa.create_engine(parsed, connect_args={"timeout": _PATIENCE} if sqlite else {})
+            self.engine = sa.create_engine(parsed, **_options(parsed.get_backend_name()))
             if sqlite:
                 sa.event.listen(self.engine, "connect", _make_durable)
                 sa.event.listen(self.engine, "begin", _begin)
             self._writer = self.engine.execution_options(wixsend_writes=True)
-            # Of two processes that find no tables, or old ones, one makes them and the other waits.
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ") if self.shared else self.engine
             with FileLock(folder / "journal.lock", timeout=_PATIENCE, mode=0o600):
-                self._make_current()
+                try:
+                    self._make_current()
+                except BaseException:
+                    self.close()
+                    raise
 
     def close(self) -> None:
         """Let go of the database."""
@@ -59,7 +82,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that sees one moment of the database."""
-        with self.speaking(), self.engine.connect() as connection:
+        with self.speaking(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -67,6 +90,25 @@ class Database:
         """A transaction that is on disk when this ends, or has not been."""
         with self.speaking(), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def alone(self, what: int) -> Iterator[sa.Connection]:
+        """`writing`, by one process at a time of those that do `what`, on whatever machine; the others wait."""
+        with self.writing() as connection:
+            if self.shared:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCKS, what)))
+            yield connection
+
+    @contextmanager
+    def first(self, what: int) -> Iterator[bool]:
+        """True for one process at a time of those that do `what`, on whatever machine; false at once for the others."""
+        with self.writing() as connection:
+            yield not self.shared or bool(connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCKS, what))).scalar())
+
+    def must_be_current(self) -> None:
+        """Raise `JournalNewer` when somebody has brought the database to a version that is not known here."""
+        with self.reading() as connection:
+            self._version(connection)
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -79,12 +121,17 @@ class Database:
             raise JournalError(f"the journal {self.shown} failed: {cause}", next_step) from wrong
 
     def _make_current(self) -> None:
-        version = self._version()
+        with self.reading() as connection:
+            version = self._version(connection)
         if version == SCHEMA_VERSION:
             return
         if version is not None:
             self._keep_copy(version)
-        with self.writing() as connection:
+        # Of two processes that find no tables, or old ones, one makes them and the other waits, on this machine or on another one.
+        with self.alone(_MAKING) as connection:
+            version = self._version(connection)
+            if version == SCHEMA_VERSION:
+                return
             if version is None:
                 tables.create_all(connection)
                 connection.execute(sa.insert(about).values(key="schema", value=str(SCHEMA_VERSION)))
@@ -93,12 +140,11 @@ class Database:
                 self._migrated(connection)
                 connection.execute(sa.update(about).where(about.c.key == "schema").values(value=str(SCHEMA_VERSION)))
 
-    def _version(self) -> int | None:
+    def _version(self, connection: sa.Connection) -> int | None:
         """The version of the tables that are there; `None` when there are none. `JournalNewer` for one that is not known."""
-        with self.reading() as connection:
-            if not sa.inspect(connection).has_table("about"):
-                return None
-            found = connection.execute(sa.select(about.c.value).where(about.c.key == "schema")).scalar()
+        if not sa.inspect(connection).has_table("about"):
+            return None
+        found = connection.execute(sa.select(about.c.value).where(about.c.key == "schema")).scalar()
         if found is None:
             return None
         if not found.isdigit() or int(found) > SCHEMA_VERSION:
@@ -126,7 +172,10 @@ _NEXT_STEPS = (
     ("read-only", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
     ("permission", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
     ("unable to open", "It cannot be opened: check its permissions, or name another place: --state FOLDER"),
-    ("no module named", "Install the database's driver, for example: pip install 'psycopg[binary]'"),
+    ("no module named", "Install the database's driver: pip install 'wixsend[postgres]'"),
+    ("authentication failed", "Check the user and the password in the URL of the database: [state] database."),
+    ("does not exist", "Make the database first (createdb), or check its name and the user's in [state] database."),
+    ("connection", "The database cannot be reached: see that it runs, and that [state] database says where. Nothing is lost meanwhile."),
     ("full", "Make room on the disk, and run the command again: it goes on where it was."),
     ("no space", "Make room on the disk, and run the command again: it goes on where it was."),
     ("not a database", "The file is something else, or damaged: move it away, or name another place: --state FOLDER"),
@@ -135,13 +184,27 @@ _NEXT_STEPS = (
 )
 
 
+def with_driver(url: sa.URL) -> sa.URL:
+    """The URL with the driver that comes with wixsend, where it names none."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
 def _parsed(url: str) -> sa.URL:
     try:
-        return sa.engine.make_url(url)
+        return with_driver(sa.engine.make_url(url))
     except (sa.exc.ArgumentError, ValueError):  # not chained: the cause shows the URL, and the password in it
         raise JournalError(
-            "the URL of the journal's database is no database URL", "Write [state] database as postgresql+psycopg://USER@HOST/NAME."
+            "the URL of the journal's database is no database URL", "Write [state] database as postgresql://USER@HOST/NAME."
         ) from None
+
+
+def _options(backend: str) -> dict[str, Any]:
+    """How each database's connections are opened and kept: one that broke meanwhile is opened anew."""
+    known: dict[str, dict[str, Any]] = {
+        "sqlite": {"connect_args": {"timeout": _PATIENCE}},
+        "postgresql": {"pool_pre_ping": True, "connect_args": {**MANNERS, "application_name": "wixsend"}},
+    }
+    return known.get(backend, {})
 
 
 def _make_durable(connection: Any, _record: object) -> None:

@@ -1,7 +1,7 @@
 """Floor 4. Whether a resolver that validates will believe what a signed zone's server answers (RFC 4035, section 5).
 
 A zone is signed when its parent holds DS records for it, and so on up to the root. Values in, a reason out: nobody is asked here.
-Denials are not looked at: what is to be proved is there, or it is not. How many keys and signatures are tried is bounded, because
+Denials are not looked at: resolvers that validate tell of those that matter. How many keys and signatures are tried is bounded, because
 a hostile zone can make each of them costly (CVE-2023-50387).
 """
 

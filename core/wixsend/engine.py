@@ -212,13 +212,18 @@ class Engine:
     def _begins_anew(self, case: Case) -> bool:
         """True for a case that has ended, or that this order makes another one: what was kept may go now, or another host is named.
 
-        A case that nobody here could write for is looked at anew too: a plugin or an account may have come since.
+        A case that nobody here could write for is looked at anew too: a plugin or an account may have come since. One that was handed to
+        a person stays with that person until a host is named.
         """
         if EFFECTS[case.stage] is Effect.REST or case.stage is Stage.FOLLOWING:
             return True
+        if case.stage in (Stage.PLANNING, Stage.AGREEING):
+            return self._order.by_hand
         if case.stage not in (Stage.PROVING, Stage.AUTHENTICATING):
             return False
-        return not case.provider or bool(case.kept and self._order.dmarc == "replace") or self._order.provider not in ("", case.provider)
+        if case.kept and self._order.dmarc == "replace":
+            return True
+        return not (case.handed or case.provider) or self._order.provider not in ("", case.provider)
 
     # -- one hop -------------------------------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class Engine:
     def _taken(self) -> Iterator[Entry]:
         """The case, which nobody else on this machine goes on with meanwhile."""
         order = self._order
-        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
+        with self._journal.lock_case(order.site, order.domain.name):
             yield self._journal.open_case(order.site, order.domain.name)
 
     def _decided(self, entry: Entry) -> Decision:
@@ -286,7 +291,7 @@ class Engine:
                 case.why,
                 "Somebody else is editing the zone: wait until they are done, then run this again.",
             )
-        hours = self._times.give_up / 3600
+        hours = (self._times.by_hand if case.awaits_person else self._times.give_up) / 3600
         if case.stage in (Stage.PROVING, Stage.WRITING):
             return Stopped(
                 NotVisible.code,
@@ -331,13 +336,14 @@ class Engine:
     # -- where the records belong --------------------------------------------------------------------------------------
 
     async def _find_host(self, entry: Entry) -> Event:
-        located = self._located = await self._locator.locate(self._order.domain.name)
+        by_hand = self._order.by_hand or (entry.case.handed and not self._order.provider)
+        located = self._located = await self._locator.locate(self._order.domain.name, by_hand=by_hand)
         apex = located.delegation.apex
         if located.provider == "wix":
             return WixHosts(apex)
         if located.account is None:
             kept = await self._surveyor.kept_by_hand(located.delegation, entry.case.wanted)
-            return NoHost(apex, located.why, kept)
+            return NoHost(apex, located.why, kept, by_hand)
         return HostFound(apex, located.provider, located.account.name, located.why)
 
     async def _holder(self, case: Case) -> Located:
@@ -391,7 +397,7 @@ class Engine:
                 assert located.adapter is not None
                 await located.adapter.ready(_ROUND if self._has_aged(located.adapter) else 1)
                 try:
-                    held.enter_context(self._journal.lock(*located.lock))
+                    still_ours = held.enter_context(self._journal.lock(*located.lock))
                 except Busy as busy:  # another process writes into this zone: it is done in a moment
                     return self._append(entry, Stumbled(busy.code, busy.exit_code, busy.happened, busy.next_step))
                 made = await self._fresh_plan(entry, located)
@@ -401,7 +407,7 @@ class Engine:
                 entry = self._append(entry, Intended(made.edit.changes, number))
                 self._plan = None
                 try:
-                    sure = await apply.send(located.adapter, made.edit)
+                    sure = await apply.send(located.adapter, made.edit, still_ours)
                 except EditConflict as conflict:
                     return self._append(entry, Withdrawn(conflict.happened, conflict=True))
                 if not sure:

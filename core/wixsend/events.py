@@ -96,12 +96,16 @@ class HostFound(Event):
 
 @dataclass(frozen=True, slots=True)
 class NoHost(Event):
-    """The zone is known, and nobody here can write to it: a person adds the records, we go on watching."""
+    """The zone is known, and nobody here writes to it: a person adds the records, we go on watching.
+
+    `handed`: that was asked for, and stays so; else nobody here can, as things are.
+    """
 
     code = "no-host"
     apex: Name = dns.name.root
     why: str = ""
     kept: tuple[Record, ...] = ()
+    handed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

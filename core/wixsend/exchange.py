@@ -9,9 +9,10 @@ import ipaddress
 import socket
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import batched
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -19,8 +20,9 @@ import dns.name
 
 from wixsend.errors import ConfigError
 from wixsend.names import Name, is_below, text
-from wixsend.packets import Edns, Packets, Place, is_truncated, query, question, responds, shows
+from wixsend.packets import Edns, Manner, Packets, Place, is_truncated, name_at, query, question, responds, shows
 from wixsend.records import Record
+from wixsend.turns import Line, Places
 from wixsend.verdict import Kind, NameServer, Outcome, Seen, Soa
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from wixsend.encrypted import Encrypted
 
-__all__ = ["FALLBACK", "ROOTS", "SILENT", "SYSTEM", "DnsSettings", "Exchange", "Hoped", "Line", "Reply", "is_encrypted"]
+__all__ = ["FALLBACK", "ROOTS", "SILENT", "SYSTEM", "DnsSettings", "Exchange", "Hoped", "Reply", "is_encrypted"]
 
 ROOTS: tuple[str, ...] = (
     *("198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "192.203.230.10", "192.5.5.241", "192.112.36.4"),
@@ -44,6 +46,10 @@ SYSTEM = "system"
 
 _NO_EDNS = frozenset({1, 4})
 """FORMERR and NOTIMP, as servers older than EDNS answer it."""
+_NAMING = frozenset({2, 5, 12, 39})
+"""NS, CNAME, PTR, DNAME: a name is all of their rdata."""
+_ADDRESSES: Mapping[int, int] = {1: 4, 28: 16}
+"""A and AAAA, with the octets of their rdata."""
 _RCODES: Mapping[str, Outcome] = {"REFUSED": Outcome.REFUSED, "FORMERR": Outcome.NONSENSE, "NOTIMP": Outcome.NONSENSE}
 
 
@@ -112,7 +118,8 @@ class Reply:
         for record in (*self.answer, *self.authority):
             fields = record.rdata.split()
             if record.rtype == "SOA" and len(fields) == 7:
-                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]))
+                mname, rname = map(dns.name.from_text, fields[:2])
+                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]), mname, rname)
         return None
 
 
@@ -134,28 +141,14 @@ class Hoped:
         return cls(record, question(record.owner, record.rtype), target or b"")
 
 
-class Line:
-    """Those who want to ask one address: `places` for so many at once, and so many a second, a second's worth of them in one go."""
-
-    def __init__(self, settings: DnsSettings) -> None:
-        self.places = asyncio.Semaphore(settings.per_server)
-        self._gap = 1 / settings.per_second
-        self._due = 0.0
-
-    def wait(self, now: float) -> float:
-        """Take the next turn; in how many seconds it comes."""
-        due = max(self._due, now - 1.0)
-        self._due = due + self._gap
-        return max(0.0, due - now)
-
-
 class Exchange:
     """Asks single questions. `queries` counts every message sent, by the address it was meant for."""
 
     def __init__(self, settings: DnsSettings) -> None:
         self.settings = settings
         self.queries: Counter[str] = Counter()
-        self._all = asyncio.Semaphore(settings.in_flight)
+        self._all = Places(settings.in_flight)
+        self._most = min(settings.in_flight, settings.per_server)
         self._lines: dict[str, Line] = {}
         self._ipv6 = settings.ipv6
         self._packets = Packets()
@@ -183,30 +176,39 @@ class Exchange:
         """One authoritative server at one address, RD=0; `dnssec` asks for signatures as well."""
         refusal = self._refusal(address)
         blank = Seen(text(server.name), address, Kind.AUTHORITATIVE, name, rtype, refusal or Outcome.TIMEOUT)
-        return (blank, SILENT) if refusal else _read(blank, await self._ask(address, question(name, rtype), rd=False, dnssec=dnssec), zone)
+        return (
+            (blank, SILENT)
+            if refusal
+            else _read(blank, await self._ask(address, question(name, rtype), Manner(edns=Edns.DNSSEC if dnssec else Edns.ON)), zone)
+        )
 
     async def resolver(self, address: str, name: Name, rtype: str) -> tuple[Seen, Reply]:
         """One public resolver, RD=1."""
         blank = Seen(address, address, Kind.RESOLVER, name, rtype, Outcome.TIMEOUT)
-        return _read(blank, await self._ask(address, question(name, rtype), rd=True), dns.name.root)
+        return _read(blank, await self._ask(address, question(name, rtype), Manner(rd=True)), dns.name.root)
 
-    async def authority_shows(self, server: NameServer, address: str, zone: Name, hoped: Hoped) -> Seen:
-        """The same as `authority`, for a record that is hoped for: its bytes are compared, and anything else is read."""
-        if outcome := self._refusal(address):
-            return Seen(text(server.name), address, Kind.AUTHORITATIVE, hoped.record.owner, hoped.record.rtype, outcome)
-        return await self._shows(text(server.name), address, Kind.AUTHORITATIVE, zone, hoped)
+    async def authority_shows(self, server: NameServer, address: str, zone: Name, hopes: Sequence[Hoped]) -> list[Seen]:
+        """The same as `authority`, for records that are hoped for: their bytes are compared, and anything else is read."""
+        refusal, label = self._refusal(address), text(server.name)
+        if refusal:
+            return [Seen(label, address, Kind.AUTHORITATIVE, hoped.record.owner, hoped.record.rtype, refusal) for hoped in hopes]
+        return await self._shows(label, address, Kind.AUTHORITATIVE, zone, hopes, Manner())
 
-    async def resolver_shows(self, address: str, hoped: Hoped) -> Seen:
-        """The same as `resolver`, for a record that is hoped for."""
-        return await self._shows(address, address, Kind.RESOLVER, dns.name.root, hoped)
+    async def resolver_shows(self, address: str, hopes: Sequence[Hoped], *, checked: bool = True) -> list[Seen]:
+        """The same as `resolver`, for records that are hoped for; without its check of signatures, if that is not wanted."""
+        return await self._shows(address, address, Kind.RESOLVER, dns.name.root, hopes, Manner(rd=True, cd=not checked))
 
-    async def _shows(self, server: str, address: str, kind: Kind, zone: Name, hoped: Hoped) -> Seen:
-        first_hand, record = kind is Kind.AUTHORITATIVE, hoped.record
-        got = await self._ask(address, hoped.asked, rd=not first_hand)
-        ttl = shows(got, hoped.asked, hoped.target, authority=first_hand) if isinstance(got, bytes) and hoped.target else None
-        if ttl is not None:
-            return Seen(server, address, kind, record.owner, record.rtype, Outcome.ANSWER, (record,), ttl)
-        return _read(Seen(server, address, kind, record.owner, record.rtype, Outcome.TIMEOUT), got, zone)[0]
+    async def _shows(self, server: str, address: str, kind: Kind, zone: Name, hopes: Sequence[Hoped], how: Manner) -> list[Seen]:
+        first_hand, looks = kind is Kind.AUTHORITATIVE, list[Seen]()
+        answers = await self._ask_each(address, [hoped.asked for hoped in hopes], how)
+        for hoped, got in zip(hopes, answers, strict=True):
+            record = hoped.record
+            ttl = shows(got, hoped.asked, hoped.target, authority=first_hand) if isinstance(got, bytes) and hoped.target else None
+            if ttl is not None:
+                looks.append(Seen(server, address, kind, record.owner, record.rtype, Outcome.ANSWER, (record,), ttl))
+            else:
+                looks.append(_read(Seen(server, address, kind, record.owner, record.rtype, Outcome.TIMEOUT), got, zone)[0])
+        return looks
 
     def _refusal(self, address: str) -> Outcome | None:
         """Why an authoritative server is not asked at an address at all, if it is not."""
@@ -216,51 +218,76 @@ class Exchange:
             return Outcome.PRIVATE
         return None if self.has_way(address) else Outcome.UNREACHABLE
 
-    async def _ask(self, address: str, asked: bytes, *, rd: bool, dnssec: bool = False) -> bytes | Outcome:
-        """A question, and again without EDNS where the server is older than that (RFC 6891, section 7)."""
+    async def _ask(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
+        (got,) = await self._ask_each(address, (asked,), how)
+        return got
+
+    async def _ask_each(self, address: str, questions: Sequence[bytes], how: Manner) -> list[bytes | Outcome]:
+        """Questions to one address, as many in one go as may be open there; each that fails is asked again by itself."""
         line = self._lines.get(address)
         if line is None:
-            line = self._lines[address] = Line(self.settings)
-        if wait := line.wait(asyncio.get_running_loop().time()):
-            await asyncio.sleep(wait)
-        async with line.places, self._all:
-            got = await self._try(address, asked, rd, Edns.DNSSEC if dnssec else Edns.ON)
-            if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS:
-                got = await self._try(address, asked, rd, Edns.OFF)
-        return got
+            line = self._lines[address] = Line(self.settings.per_server, self.settings.per_second)
+        found = list[bytes | Outcome]()
+        for some in batched(questions, self._most):
+            if wait := line.wait(asyncio.get_running_loop().time(), len(some)):
+                await asyncio.sleep(wait)
+            async with line.places.taken(len(some)), self._all.taken(len(some)):
+                found += await self._try(address, some, how)
+        return found
 
-    async def _try(self, address: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
-        """Send a question as often as the settings allow until there is a response; what it was that failed otherwise.
+    async def _try(self, address: str, questions: Sequence[bytes], how: Manner) -> list[bytes | Outcome]:
+        """Send questions as often as the settings allow until there is a response; what it was that failed otherwise."""
+        found = await self._send(address, questions, how)
+        doubtful = [at for at, got in enumerate(found) if not _is_final(got)]
+        if doubtful:
+            again = await asyncio.gather(*(self._again(address, questions[at], how, found[at]) for at in doubtful))
+            for at, got in zip(doubtful, again, strict=True):
+                found[at] = got
+        return found
 
-        The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP.
+    async def _again(self, address: str, asked: bytes, how: Manner, got: bytes | Outcome) -> bytes | Outcome:
+        """What follows on a first try: the whole of what was truncated, more tries, and all that without EDNS for servers older than it.
+
+        The last of several tries goes over TCP as well: some networks and servers lose DNS over UDP. Without EDNS is RFC 6891, section 7.
         """
-        got: bytes | Outcome = Outcome.TIMEOUT
-        secret = is_encrypted(address)
-        for tried in range(1, self.settings.tries + 1):
-            way = self._either if 1 < tried == self.settings.tries else self._udp
-            self.queries[address] += 1
-            got = await (way(self._place(address), asked, rd, edns) if not secret else self._secretly(address, asked, rd, edns))
+        got = await self._whole(address, asked, how, got)
+        for tried in range(2, self.settings.tries + 1):
             if isinstance(got, bytes) or got is Outcome.UNREACHABLE:
                 break
+            if tried == self.settings.tries and not is_encrypted(address):
+                got = await self._either(address, asked, how)
+            else:
+                got = await self._once(address, asked, how)
+        if isinstance(got, bytes) and got[3] & 15 in _NO_EDNS and how.edns is not Edns.OFF:
+            (got,) = await self._try(address, (asked,), how._replace(edns=Edns.OFF))
         return got
 
-    async def _udp(self, place: Place, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
-        """Over UDP, and again over TCP when the response is truncated."""
-        try:
-            got = await self._packets.udp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout)
-        except OSError as failed:
-            return _outcome(failed)
-        return await self._tcp(place, asked, rd, edns) if is_truncated(got) else got
+    async def _send(self, address: str, questions: Sequence[bytes], how: Manner) -> list[bytes | Outcome]:
+        """Each question once, over UDP, HTTPS or TLS."""
+        self.queries[address] += len(questions)
+        if is_encrypted(address):
+            return await asyncio.gather(*(self._secretly(address, asked, how) for asked in questions))
+        answers = await self._packets.udp(self.place(address), questions, how=how, timeout=self.settings.timeout)
+        return [answer if isinstance(answer, bytes) else _outcome(answer) for answer in answers]
 
-    async def _tcp(self, place: Place, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
+    async def _once(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
+        (got,) = await self._send(address, (asked,), how)
+        return await self._whole(address, asked, how, got)
+
+    async def _whole(self, address: str, asked: bytes, how: Manner, got: bytes | Outcome) -> bytes | Outcome:
+        """The same, over TCP when it came over UDP and is truncated."""
+        truncated = isinstance(got, bytes) and is_truncated(got) and not is_encrypted(address)
+        return await self._tcp(address, asked, how) if truncated else got
+
+    async def _tcp(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
         try:
-            return await self._packets.tcp(place, asked, rd=rd, edns=edns, timeout=self.settings.timeout)
+            return await self._packets.tcp(self.place(address), asked, how=how, timeout=self.settings.timeout)
         except (OSError, EOFError, ValueError) as failed:
             return _outcome(failed)
 
-    async def _either(self, place: Place, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
+    async def _either(self, address: str, asked: bytes, how: Manner) -> bytes | Outcome:
         """Over UDP and TCP at once: whichever way answers first; what failed over UDP when neither does."""
-        asks = [asyncio.ensure_future(way(place, asked, rd, edns)) for way in (self._udp, self._tcp)]
+        asks = [asyncio.ensure_future(way(address, asked, how)) for way in (self._once, self._tcp)]
         try:
             for first in asyncio.as_completed(asks):
                 got = await first
@@ -272,7 +299,7 @@ class Exchange:
             await asyncio.gather(*asks, return_exceptions=True)
         return asks[0].result()
 
-    async def _secretly(self, where: str, asked: bytes, rd: bool, edns: Edns) -> bytes | Outcome:
+    async def _secretly(self, where: str, asked: bytes, how: Manner) -> bytes | Outcome:
         """Over HTTPS or TLS. The id is 0, as RFC 8484 has it: there it is the connection that tells whose answer it is."""
         if where not in self._encrypted:
             from wixsend.encrypted import Trust, encrypted
@@ -280,15 +307,15 @@ class Exchange:
             self._encrypted[where] = encrypted(where, Trust(self.settings.ca_file, self.settings.proxy))
         try:
             async with asyncio.timeout(self.settings.timeout):
-                response = await self._encrypted[where].ask(query(0, asked, rd, edns))
+                response = await self._encrypted[where].ask(query(0, asked, how))
         except (OSError, ValueError) as failed:
             return _outcome(failed)
         return response if responds(response, 0, asked) else Outcome.NONSENSE
 
-    def _place(self, address: str) -> Place:
-        """Where an address is really to be asked."""
-        host, colon, port = self.settings.endpoints.get(address, "").rpartition(":")
-        return (host.strip("[]"), int(port)) if colon else (address, self.settings.port)
+    def place(self, address: str, port: int | None = None) -> Place:
+        """Where an address is really to be asked; at this port, where it is not for DNS."""
+        host, colon, there = self.settings.endpoints.get(address, "").rpartition(":")
+        return (host.strip("[]"), int(there)) if colon else (address, self.settings.port if port is None else port)
 
     def may_ask(self, address: str) -> bool:
         """False for an address that a stranger's zone must not make us ask: loopback, private, multicast."""
@@ -393,6 +420,11 @@ def _parsed(response: bytes) -> Reply | Outcome:
         return Outcome.NONSENSE
 
 
+def _is_final(got: bytes | Outcome) -> bool:
+    """True for a response that is whole, and not from a server that does not know EDNS."""
+    return isinstance(got, bytes) and not is_truncated(got) and got[3] & 15 not in _NO_EDNS
+
+
 def _outcome(failed: Exception) -> Outcome:
     """Which way of failing it was."""
     if isinstance(failed, TimeoutError):
@@ -401,31 +433,64 @@ def _outcome(failed: Exception) -> Outcome:
 
 
 def _reply(response: bytes) -> Reply:
-    """A message as plain values, read with dnspython's parts. Its `Message`, with sets and indices, takes half as long again."""
+    """A message as plain values. dnspython's `Message`, with its sets and indices, takes four times as long."""
     import dns.flags
     import dns.rcode
-    import dns.rdata
     import dns.rdataclass
     import dns.rdatatype
 
     _ident, flags, questions, *counts = struct.unpack_from("!HHHHHH", response)
     at, extended = 12, 0
     for _question in range(questions):
-        at += dns.name.from_wire(response, at)[1] + 4
+        at += _name(response, at)[1] + 4
     sections: list[tuple[Record, ...]] = []
     for count in counts:
         records: list[Record] = []
         for _record in range(count):
-            owner, size = dns.name.from_wire(response, at)
+            owner, size = _name(response, at)
             rtype, rclass, ttl, length = struct.unpack_from("!HHIH", response, at + size)
             at += size + 10
             if rtype == dns.rdatatype.OPT:
                 extended = ttl  # RFC 6891, 6.1.3: the upper bits of the rcode
             elif rclass == dns.rdataclass.IN:
-                rdata = dns.rdata.from_wire(rclass, rtype, response, at, length)
-                records.append(Record(owner, dns.rdatatype.to_text(rtype), rdata.to_text(), ttl & 0x7FFFFFFF))
+                rdata = _rdata(response, rtype, at, length)
+                records.append(Record(owner, dns.rdatatype.to_text(rtype), rdata, ttl & 0x7FFFFFFF))
             at += length
         sections.append(tuple(records))
     answer, authority, additional = sections
     rcode = dns.rcode.to_text(dns.rcode.from_flags(flags, extended))
     return Reply(rcode, bool(flags & dns.flags.AA), answer, authority, additional)
+
+
+def _rdata(response: bytes, rtype: int, at: int, length: int) -> str:
+    """Rdata of class IN in presentation form. Name servers and their addresses are the same in thousands of messages."""
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
+    if rtype in _NAMING:
+        name, size = _name(response, at)
+        if size != length:
+            raise ValueError("the rdata is longer or shorter than the name in it")
+        return name.to_text()
+    if _ADDRESSES.get(rtype) == length:
+        return _address(response[at : at + length])
+    return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType(rtype), response, at, length).to_text()
+
+
+def _name(response: bytes, at: int) -> tuple[Name, int]:
+    """The name at an offset, and how many octets it takes there. `ValueError` for what is none."""
+    found = name_at(response, at)
+    if found is None:
+        raise ValueError(f"there is no name at octet {at}")
+    return _known_name(found[0]), found[1]
+
+
+@lru_cache(maxsize=4096)
+def _known_name(wire: bytes) -> Name:
+    return dns.name.from_wire(wire, 0)[0]
+
+
+@lru_cache(maxsize=4096)
+def _address(octets: bytes) -> str:
+    return str(ipaddress.ip_address(octets))

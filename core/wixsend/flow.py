@@ -177,6 +177,8 @@ class Times:
     following_most: float = 900.0
     give_up: float = 172800.0
     """From the write until the case is stopped with an explanation (Wix: 48 h)."""
+    by_hand: float = 2592000.0
+    """The same where a person adds the records: how long we look for them until DNS shows them all for the first time."""
     stumble_first: float = 1.0
     """After a passing failure; doubles to `stumble_most`."""
     stumble_most: float = 300.0
@@ -201,7 +203,7 @@ class Case:
     yet, of which `doubted` was sent before the last write. `sent` are the changes of a write after which nobody has looked, `snapshot`
     the journal's number of the zone before it. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in
     a row, those that said how long to wait aside; `stumble` is the last of the row, `stumbling_since` when it began. `conflicts` counts
-    edits that the host refused because the zone had changed.
+    edits that the host refused because the zone had changed. `handed` is true when a person asked to add the records by hand.
     """
 
     stage: Stage = Stage.ASKING
@@ -231,6 +233,12 @@ class Case:
     stumble: Stumbled | None = None
     conflicts: int = 0
     stop: Stopped | None = None
+    handed: bool = False
+
+    @property
+    def awaits_person(self) -> bool:
+        """True while somebody has to add the records by hand, as far as DNS has shown until now."""
+        return self.stage is Stage.PROVING and not self.provider and not self.tries
 
     @property
     def to_prove(self) -> tuple[Record, ...]:
@@ -265,7 +273,8 @@ def _worn_out(case: Case, times: Times) -> bool:
         return True
     if case.stumble is not None and case.at - case.stumbling_since >= times.stumbling:
         return True
-    return case.due > case.at and case.stage not in EARLY and bool(case.since) and case.at - case.since >= times.give_up
+    most = times.by_hand if case.awaits_person else times.give_up
+    return case.due > case.at and case.stage not in EARLY and bool(case.since) and case.at - case.since >= most
 
 
 def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
@@ -279,14 +288,14 @@ def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
     waits = case.waits + 1 if stage is case.stage else 0
     since, stumbling = min(case.since, at), min(case.stumbling_since, at)
     moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, since=since, stumbles=0, stumbling_since=stumbling, stumble=None)
-    if type(event) in _RESTARTS:
+    if type(event) in _RESTARTS or (case.awaits_person and isinstance(event, Visible)):
         moved = replace(moved, since=at)
     return _folded(moved, case, event, at, times)
 
 
 def _next_stage(case: Case, event: Event, times: Times) -> Stage:
-    """By the table, but that what DNS does not show holds nobody up who goes by Wix's documentation."""
-    if times.patience is Patience.DOCUMENTED and (case.stage, type(event)) == (Stage.PROVING, Hidden):
+    """By the table, but that what DNS does not show holds nobody up who goes by Wix's documentation, once the records were written."""
+    if _documented(times) and (case.stage, type(event)) == (Stage.PROVING, Hidden) and not case.awaits_person:
         return Stage.AUTHENTICATING
     return NEXT[case.stage][type(event)] or case.stage
 
@@ -310,11 +319,11 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
                 moved, wix_id=wix_id or before.wix_id, wanted=records or before.wanted, authenticated=True, warning="", stop=None
             )
         case HostFound(apex, provider, account, how):
-            return replace(moved, apex=apex, provider=provider, account=account, how=how)
-        case NoHost(apex, why, kept):
-            return replace(moved, apex=apex, provider="", account="", how=why, kept=kept)
+            return replace(moved, apex=apex, provider=provider, account=account, how=how, handed=False)
+        case NoHost(apex, why, kept, handed):
+            return replace(moved, apex=apex, provider="", account="", how=why, kept=kept, handed=handed)
         case WixHosts(apex):
-            return replace(moved, apex=apex, provider="wix", how="Wix serves this zone and adds the records itself")
+            return replace(moved, apex=apex, provider="wix", how="Wix serves this zone and adds the records itself", handed=False)
         case Planned(digest, kept):
             agreed = before.agreed if before.agreed == digest else ""
             return replace(moved, kept=kept, agreed=agreed)
@@ -342,7 +351,9 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
         case Hidden(why, wait, then):
             if moved.stage is Stage.DONE:
                 return replace(moved, warning=f"Wix says AUTHENTICATED, and DNS no longer shows all records: {why} (--again)")
-            if _documented(times):
+            if before.awaits_person:
+                wait = max(wait, (at - before.since) / _UNHURRIED)
+            elif _documented(times):
                 return _as_documented(moved, before, why, at, times)
             reason = f"{why}; {then}" if then else why
             # Not counted among the waits: the journal keeps one of several looks that show the same.
@@ -379,6 +390,9 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
         case _:
             return moved
 
+
+_UNHURRIED = 100
+"""Who has not added the records for days is looked for after every hundredth of that time, not every few minutes."""
 
 _SHOWN = "every authoritative server and every public resolver that answers shows every record, so Wix is asked to authenticate"
 

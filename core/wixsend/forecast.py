@@ -243,8 +243,8 @@ def _host_loads(counts: Mapping[tuple[str, str], int], plugins: Plugins, budgets
 
 
 def calls_for(plugin: ProviderPlugin) -> int:
-    """How many calls of a host's API one domain takes, whose zone was listed."""
-    return _HOST_CALLS[plugin.granularity]
+    """How many calls of a host's API one domain takes, whose zone was listed; the most, where the host has several ways."""
+    return max(_HOST_CALLS[way.granularity] for way in plugin.ways)
 
 
 def _load(who: str, domains: int, waiting: int, calls: int, budget: Budget) -> Load:

@@ -329,6 +329,15 @@ def _too_many(question: _Question) -> Iterator[_Found]:
         )
 
 
+def _cannot_remove(question: _Question) -> Iterator[_Found]:
+    for record in question.plan.edit.removes if not question.limits.removes else ():
+        yield (
+            text(record.owner),
+            f"{record} would have to go, and wixsend only adds records at this host",
+            f"Remove {record.rtype} {text(record.owner)} in the host's panel, then run the command again.",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     Rule("outside-domain", "Wix may only speak for names below the sending domain.", _outside_domain),
     Rule("unknown-target", "A CNAME hands the name over; only to Wix's own domains, unless a person says otherwise.", _unknown_target),
@@ -349,5 +358,6 @@ RULES: tuple[Rule, ...] = (
     Rule("uncounted", "Records that a whole-zone host holds but does not show would not survive.", _fewer_than_counted),
     Rule("cannot-carry", "What the host's API cannot carry does not survive a whole-zone write.", _cannot_carry),
     Rule("seen-in-dns", "What DNS shows and the host's API does not might not survive a whole-zone write.", _seen_only_in_dns),
+    Rule("cannot-remove", "Where nobody can say what a removal takes with it, a person does it.", _cannot_remove),
     Rule("too-many", "A zone over the host's limit is cut or refused half-way.", _too_many),
 )

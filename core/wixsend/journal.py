@@ -6,13 +6,14 @@ sent. How it is kept is in `wixsend.tables` and `wixsend.database`.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import batched, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dns.exception
 import dns.name
@@ -24,6 +25,7 @@ from wixsend.database import Database
 from wixsend.errors import Busy, JournalError
 from wixsend.events import Event, Hidden, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_name, kept_record, to_json
 from wixsend.flow import Case, Stage, Times, evolve
+from wixsend.leases import DEAD_AFTER, Leases
 from wixsend.names import Name, text
 from wixsend.records import WHOLE, Snapshot, Zone
 from wixsend.redact import LONGEST, visible
@@ -39,6 +41,12 @@ _OFTEN = 3600.0
 
 _AT_ONCE = 500
 """Cases whose events are read with one question."""
+
+_AT_WORK = "worker-"
+"""How the names of the leases begin that say who is at work."""
+
+_BEGINNING = 2
+"""What one process at a time does (`Database.alone`): begin cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +85,26 @@ class Journal:
 
     `url` is an SQLAlchemy database URL; `folder` holds the lock files and, in `backups`, each zone as it was read
     before a write, kept for `keep_backups` seconds. Opening creates what is missing, readable by its owner alone.
+
+    In PostgreSQL the journal may be shared by several machines. What a process holds there is somebody else's when it has shown no sign
+    of life for `dead_after` seconds.
     """
 
-    def __init__(self, url: str, folder: Path, times: Times | None = None, keep_backups: float = backups.KEEP) -> None:
+    def __init__(
+        self, url: str, folder: Path, times: Times | None = None, keep_backups: float = backups.KEEP, dead_after: float = DEAD_AFTER
+    ) -> None:
         self.times = times or Times()
         self._folder = folder
         self._keep_backups = keep_backups
         self._forgot_at = 0.0
         self.database = Database(url, folder, self._write_down)
+        self.dead_after = dead_after
+        self._leases = Leases(self.database, dead_after) if self.database.shared else None
 
     def close(self) -> None:
         """Let go of the database."""
+        if self._leases is not None:
+            self._leases.close()
         self.database.close()
 
     # -- cases ---------------------------------------------------------------------------------------------------------
@@ -107,7 +124,7 @@ class Journal:
     def open_cases(self, wanted: Sequence[tuple[str, Name]]) -> list[int]:
         """The numbers of the cases of these domains on these sites, those that the journal has not begun anew. Many are as cheap as one."""
         found: dict[tuple[str, str], int] = {}
-        with self.database.writing() as connection:
+        with self.database.alone(_BEGINNING) as connection:
             for some in batched(wanted, _AT_ONCE):
                 keys = [(site, text(domain)) for site, domain in some]
                 query = sa.select(cases.c.id, cases.c.site, cases.c.domain).where(sa.tuple_(cases.c.site, cases.c.domain).in_(keys))
@@ -258,12 +275,43 @@ class Journal:
 
     # -- locks ---------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def lock(self, what: str, whose: str) -> Iterator[None]:
-        """Hold a name that one process on this machine can hold at a time, such as one zone of one account; let go when the process ends.
+    def lock(self, what: str, whose: str) -> AbstractContextManager[Callable[[], None]]:
+        """Hold a name that one process can hold at a time, such as one zone of one account; let go when the process ends.
 
-        Raises `Busy` at once when another process holds it; `whose` says to a person what it is.
+        Raises `Busy` at once when another process holds it; `whose` says to a person what it is. What it yields raises `Busy` when it is
+        held no longer, because this process stood still for too long: to be asked before what nobody else may do at the same time.
         """
+        return self._locked_file(what, whose) if self._leases is None else self._leases.hold(what, whose)
+
+    def lock_case(self, site: str, domain: Name) -> AbstractContextManager[object]:
+        """Hold a case, so that nobody else on this machine works at it for nothing. On several, its sequence number alone decides."""
+        if self._leases is not None:
+            return nullcontext()
+        return self._locked_file(f"case-{site}-{text(domain)}", text(domain))
+
+    def is_locked(self, what: str) -> bool:
+        """True when a process holds this name now."""
+        if self._leases is not None:
+            return self._leases.held(what) > 0
+        if not self._lock_file(what).exists():
+            return False
+        try:
+            with self.lock(what, what):
+                return False
+        except Busy:
+            return True
+
+    def at_work(self) -> AbstractContextManager[object]:
+        """Be seen by `workers`: one of the processes that take part in every run of a shared journal."""
+        assert self._leases is not None
+        return self._leases.hold(f"{_AT_WORK}{uuid4().hex}", "itself")
+
+    def workers(self) -> int:
+        """How many processes take part in every run now, on whatever machine; none where the journal is not shared."""
+        return self._leases.held(_AT_WORK) if self._leases is not None else 0
+
+    @contextmanager
+    def _locked_file(self, what: str, whose: str) -> Iterator[Callable[[], None]]:
         path = self._lock_file(what)
         held = FileLock(path, timeout=0, mode=0o600)
         with self.database.speaking():
@@ -272,22 +320,12 @@ class Journal:
             except Timeout as taken:
                 raise Busy(f"another wixsend process is working on {whose}", "Let it finish; wixsend status shows where it is.") from taken
         try:
-            yield
+            yield lambda: None  # a process that stands still keeps it
         finally:
             # Files of locks that nobody holds would be as many as domains. Who opened it meanwhile finds out that it is gone (filelock).
             with suppress(OSError):
                 path.unlink()
             held.release()
-
-    def is_locked(self, what: str) -> bool:
-        """True when a process holds this name now."""
-        if not self._lock_file(what).exists():
-            return False
-        try:
-            with self.lock(what, what):
-                return False
-        except Busy:
-            return True
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

@@ -5,22 +5,24 @@ What a command does not need is not imported for it: `wixsend providers` is to a
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wixsend import report
 from wixsend.errors import ConfigError, ProviderError, ZoneNotHeld
 from wixsend.layout import Styled
-from wixsend.names import absolute, text
+from wixsend.names import Name, absolute, text
 from wixsend.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wixsend.adapters import Adapter
     from wixsend.config import Config
     from wixsend.plugins import Plugins
     from wixsend.session import Session
 
-__all__ = ["backups", "config", "new_provider", "providers", "providers_show", "providers_test", "status"]
+__all__ = ["backups", "config", "new_provider", "providers", "providers_detect", "providers_show", "providers_test", "status"]
 
 
 def status(session: "Session", terminal: Terminal, written: str | None) -> int:
@@ -82,37 +84,29 @@ _PROBE = "example.com"
 
 
 async def providers_test(session: "Session", terminal: Terminal, name: str, domains: Sequence[str]) -> int:
-    """`wixsend providers test NAME`: for each account, whether the credentials are taken and which of the domains' zones it holds."""
+    """`wixsend providers test NAME`: for each account, whether the credentials are taken, which of the zones it holds, and reads."""
     if name == "wix":
         return await _wix_test(session, terminal)
     rows: list[dict[str, object]] = []
     worst = 0
     for account in session.accounts(name):
+        row: dict[str, object] = {"account": account.name, "api": "", "zone": "", "works": False}
         try:
             adapter = await session.adapter(account)
         except ConfigError as wrong:
             worst = worst or wrong.exit_code
-            rows.append({"account": account.name, "zone": "", "works": False, "says": wrong.happened, "next": wrong.next_step})
+            rows.append(row | {"says": wrong.happened, "next": wrong.next_step})
             continue
-        for written in domains or (_PROBE,):
-            apex = absolute(written) if not domains else terminal.domain(written).name
+        for written in domains or ("",):
+            apex = terminal.domain(written).name if written else absolute(_PROBE)
+            row |= {"api": adapter.plugin.api, "zone": text(apex) if written else "", "works": True}
             try:
-                zones = await adapter.zone(apex)
-            except ZoneNotHeld:
-                zones = ()
+                says, code = await (_reach(adapter, apex) if written else _taken(adapter))
+                rows.append(row | {"says": says, "next": ""})
             except ProviderError as wrong:
-                worst = worst or wrong.exit_code
-                rows.append({"account": account.name, "zone": text(apex), "works": False, "says": wrong.happened, "next": wrong.next_step})
-                continue
-            if not domains:
-                says = "the credentials are taken"
-            elif not zones:
-                says, worst = "the account does not hold this zone", worst or ZoneNotHeld.exit_code
-            else:
-                says = "; ".join(
-                    zone.problem or f"held{f' by {zone.account}' if zone.account else ''}, ready to be written" for zone in zones
-                )
-            rows.append({"account": account.name, "zone": text(apex) if domains else "", "works": True, "says": says, "next": ""})
+                code = wrong.exit_code
+                rows.append(row | {"works": False, "says": wrong.happened, "next": wrong.next_step})
+            worst = worst or code
     if terminal.json:
         terminal.result(rows)
     else:
@@ -120,10 +114,50 @@ async def providers_test(session: "Session", terminal: Terminal, name: str, doma
     return worst
 
 
+async def providers_detect(session: "Session", terminal: Terminal, written: str) -> int:
+    """`wixsend providers detect DOMAIN`: who serves the zone."""
+    from wixsend.detect import detect
+
+    domain = terminal.domain(written)
+    found = await detect(session.dns, session.plugins, await session.dns.delegation(domain.name))
+    if terminal.json:
+        terminal.result({"domain": domain.ascii, **report.detected_json(found, session.plugins)})
+    else:
+        terminal.show(report.detected_lines(found, session.plugins, domain.ascii))
+    return 0 if found.known else ProviderError.exit_code
+
+
+async def _taken(adapter: "Adapter") -> tuple[str, int]:
+    """Whether the credentials are taken, by a question for a zone that is not theirs. A refusal is raised."""
+    with suppress(ZoneNotHeld):
+        await adapter.zone(absolute(_PROBE))
+    way = f" with {adapter.plugin.api}" if adapter.plugin.api else ""
+    return f"the credentials are taken{way}; name a domain to see what they reach", 0
+
+
+async def _reach(adapter: "Adapter", apex: Name) -> tuple[str, int]:
+    """Whether the account holds this zone and reads it, and the exit code. Writing is not tried: only a write can tell."""
+    try:
+        zones = await adapter.zone(apex)
+    except ZoneNotHeld:
+        zones = ()
+    if not zones:
+        return "the account does not hold this zone", ZoneNotHeld.exit_code
+    said: list[str] = []
+    for zone in zones:
+        held = f"held{f' by {zone.account}' if zone.account else ''}"
+        if zone.problem:
+            said.append(zone.problem)
+        else:
+            await adapter.read(zone, frozenset({apex}))
+            said.append(f"{held} and read; to write takes {adapter.plugin.permissions}")
+    return "; ".join(said), 0
+
+
 async def _wix_test(session: "Session", terminal: Terminal) -> int:
     """`wixsend providers test wix`: whether Wix takes the credentials. What it refuses is raised."""
     says = await session.wix.check()
-    row = {"account": "wix", "zone": "", "works": True, "says": says, "next": ""}
+    row = {"account": "wix", "api": "", "zone": "", "works": True, "says": says, "next": ""}
     if terminal.json:
         terminal.result([row])
     else:

@@ -16,13 +16,18 @@ from itertools import islice
 from wixsend.errors import DnsUnreachable, DomainNotFound, WixsendError
 from wixsend.exchange import SILENT, DnsSettings, Exchange, Reply
 from wixsend.names import Name, absolute, ancestors, is_below, text
+from wixsend.packets import Place
 from wixsend.plan import DmarcAbove
 from wixsend.proof import Prover
 from wixsend.records import Record, txt_text
-from wixsend.verdict import Delegation, Proof, Seen, Soa
+from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa
 from wixsend.walk import ROOT, Walker, is_registry
 
 __all__ = ["Dns", "dmarc_policy"]
+
+
+_BESIDE = ("A", "AAAA", "MX", "TXT", "NS", "DNAME", "SRV", "CAA", "PTR", "HTTPS", "SVCB", "TLSA", "DS", "NAPTR", "SSHFP", "SPF")
+"""The types that stand at names of mail and web, each of which keeps a CNAME away."""
 
 
 class Dns:
@@ -105,6 +110,42 @@ class Dns:
         onward = [record for seen, reply in looks if seen.cut == name for record in reply.authority if record.owner == name]
         return tuple(dict.fromkeys([*(record for seen, _reply in looks for record in seen.records), *onward]))
 
+    async def held(self, delegation: Delegation, names: Iterable[Name]) -> tuple[Record, ...]:
+        """What stands at exactly these names, of every type that hosts offer, at any of the zone's servers; the apex's SOA and NS aside.
+
+        Every server is asked, and each must say: `DnsUnreachable` names the first that does not, and it is never an empty name. An answer
+        that a wildcard gives counts, as nobody can tell it from a record. Where only a resolver tells (port 53 is closed) nothing is known.
+        """
+        if delegation.by_resolver:
+            raise DnsUnreachable(
+                f"what {text(delegation.apex)} holds can only be seen at its own name servers, and port 53 is closed here",
+                "Run this where DNS (port 53) is open, or add the records by hand: `wixsend plan` prints them.",
+            )
+        looks = await asyncio.gather(
+            *(self._held_at(delegation, server, name) for server in delegation.servers for name in sorted(set(names)))
+        )
+        apexs_own = {(delegation.apex, "NS"), (delegation.apex, "SOA")}
+        return tuple(dict.fromkeys(record for found in looks for record in found if (record.owner, record.rtype) not in apexs_own))
+
+    async def _held_at(self, delegation: Delegation, server: NameServer, name: Name) -> list[Record]:
+        """What one server holds at a name: one question where there is no such name, one for each type where there is."""
+        found: list[Record] = []
+        for rtype in ("CNAME", *_BESIDE):
+            seen, reply = await self._walker.one(delegation.apex, server, name, rtype)
+            if seen is None:
+                raise DnsUnreachable(
+                    f"{text(server.name)} does not say what is at {text(name)} ({rtype})",
+                    "Nothing is written where nobody can see what is there: mend the name server, or add the records by hand.",
+                )
+            if seen.outcome is Outcome.NXDOMAIN:
+                return []
+            found += seen.records
+            if seen.outcome is Outcome.REFERRAL:
+                return [record for record in reply.authority if record.owner == name and record.rtype == "NS"]
+            if any(record.rtype == "CNAME" for record in seen.records):
+                return found
+        return found
+
     async def soa(self, delegation: Delegation) -> Soa | None:
         """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers.
 
@@ -126,7 +167,8 @@ class Dns:
         ancestor's policy cannot be known: not knowing is not the same as none.
         """
         above = [name for name in ancestors(domain, ROOT) if name != ROOT]
-        texts = await asyncio.gather(*(self._texts(absolute("_dmarc", name), delegation) for name in above))
+        asked = (self.followed(absolute("_dmarc", name), "TXT", by_resolver=delegation.by_resolver) for name in above)
+        texts = await asyncio.gather(*asked)
         for owner, found in zip(above, texts, strict=True):
             policy = dmarc_policy(found, public_suffix=len(owner) == 2)
             if policy in ("quarantine", "reject"):
@@ -183,20 +225,21 @@ class Dns:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _texts(self, name: Name, delegation: Delegation) -> tuple[str, ...]:
-        """The TXT rdata at a name after at most eight CNAMEs, from the zones' own servers; through resolvers when they cannot be reached.
+    # What strangers point to
 
-        Only for names that are not below the sending domain.
+    async def followed(self, name: Name, rtype: str, *, by_resolver: bool = False) -> tuple[str, ...]:
+        """The rdata of a type at a name after at most eight CNAMEs, from the zones' own servers; or, for names that are not below the
+        sending domain, through resolvers. Raises `DnsUnreachable` when nobody tells.
         """
         for _hop in range(8):
-            if delegation.by_resolver:
-                seen, _reply = await self._walker.first_resolver(name, "TXT")
+            if by_resolver:
+                seen, _reply = await self._walker.first_resolver(name, rtype)
             else:
                 walk = await self._walker.walk(name)
-                seen, _reply = (None, SILENT) if walk.silent else await self._walker.first(walk.cut.apex, walk.cut.servers, name, "TXT")
+                seen, _reply = (None, SILENT) if walk.silent else await self._walker.first(walk.cut.apex, walk.cut.servers, name, rtype)
             if seen is None:
                 raise DnsUnreachable(
-                    f"no name server tells whether there is a DMARC policy at {text(name)}",
+                    f"no name server tells what {rtype} record there is at {text(name)}",
                     "Check the network and the name servers of that zone; then run the same command again.",
                 )
             alias = next((record.target for record in seen.records if record.rtype == "CNAME"), None)
@@ -204,6 +247,14 @@ class Dns:
                 return tuple(record.rdata for record in seen.records)
             name = alias
         return ()
+
+    async def places(self, host: Name, port: int) -> tuple[Place, ...]:
+        """Where a host can be reached that a stranger named: its addresses on the public internet, never another one.
+
+        Raises `DnsUnreachable` when nobody tells.
+        """
+        found = [address for rtype in ("A", "AAAA") for address in await self.followed(host, rtype)]
+        return tuple(self._exchange.place(one, port) for one in found if self._exchange.may_ask(one) and self._exchange.has_way(one))
 
     # Asking
 

@@ -39,7 +39,7 @@ class Mender:
         something else.
         """
         order = self._order
-        with self._journal.lock(f"case-{order.site}-{order.domain.ascii}", order.domain.ascii):
+        with self._journal.lock_case(order.site, order.domain.name):
             entry = self._journal.find(order.site, order.domain.name)
             if entry is None or not merged(entry.case.written, entry.case.intended):
                 raise Refused(
@@ -70,7 +70,7 @@ class Mender:
                 located = await self._holder()
                 assert located.adapter is not None
                 settle = located.adapter.settle
-                with self._journal.lock(*located.lock):
+                with self._journal.lock(*located.lock) as still_ours:
                     made, objections = await way.survey(located)
                     if objections:
                         raise objected(objections)
@@ -82,7 +82,7 @@ class Mender:
                     now = self._outside.now()
                     number = self._journal.keep_snapshot(way.case_id, located.provider, located.account_name, made.before, now)
                     way.intend(made.edit, number)
-                    await apply.write(located.adapter, made.edit, number, self._outside.sleep)
+                    await apply.write(located.adapter, made.edit, number, self._outside.sleep, still_ours)
                     return made
             except (ProviderError, Busy) as wrong:
                 if not (wrong.transient or isinstance(wrong, Busy)) or attempt == self._times.stumbles_early - 1:

@@ -47,7 +47,17 @@ def _runs_and_rows(op: "Operations") -> None:
     op.create_index("rows_by_case", "rows", ["case_id"])
 
 
-STEPS: Mapping[int, Callable[["Operations"], None]] = {2: _runs_and_rows}
+def _leases(op: "Operations") -> None:
+    """Version 3: what processes on several machines hold."""
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("holder", sa.String(40), nullable=False),
+        sa.Column("until", sa.Float, nullable=False),
+    )
+
+
+STEPS: Mapping[int, Callable[["Operations"], None]] = {2: _runs_and_rows, 3: _leases}
 """By the version that a step leads to."""
 
 

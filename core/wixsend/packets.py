@@ -8,27 +8,34 @@ question and, by the kernel, the address (RFC 5452, section 3), then of the answ
 import asyncio
 import secrets
 import struct
+from collections.abc import Sequence
 from enum import Enum
+from typing import NamedTuple
 
 import dns.rdatatype
 
 from wixsend.names import Name
 
-__all__ = ["Edns", "Packets", "Place", "is_truncated", "query", "question", "responds", "shows"]
+__all__ = ["Answer", "Edns", "Manner", "Packets", "Place", "is_truncated", "name_at", "query", "question", "responds", "shows"]
 
 type Place = tuple[str, int]
 """An IP address and a port."""
 
+type Answer = bytes | OSError
+"""A response, or why there is none."""
+
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
-_QR, _AA, _TC, _RD, _OPCODE, _RCODE = 0x8000, 0x0400, 0x0200, 0x0100, 0x7800, 0x000F
+_QR, _AA, _TC, _RD, _CD, _OPCODE, _RCODE = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010, 0x7800, 0x000F
 _CNAME, _IN = 5, 1
 _PAYLOAD = 1232
 _DO = 0x8000
 _MAY_LACK_QUESTION = frozenset({1, 2, 4, 5})
 """FORMERR, SERVFAIL, NOTIMP, REFUSED: errors in which some servers leave the question out."""
 _THIS_QUESTION = b"\xc0\x0c"
-_LABELS = 128
+_LABELS = 255
+"""Labels and pointers in a name, at the most."""
+_LONGEST = 255
 _WORN = 200
 """Questions that one socket takes: whoever wants to forge an answer has to guess its port, and has no more time than that."""
 
@@ -39,6 +46,14 @@ class Edns(Enum):
     OFF = b""
     ON = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
     DNSSEC = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, _DO, 0)
+
+
+class Manner(NamedTuple):
+    """How a question is put. `rd` asks a resolver to find out, `cd` not to check signatures before it answers (RFC 4035, 3.2.2)."""
+
+    rd: bool = False
+    cd: bool = False
+    edns: Edns = Edns.ON
 
 
 def question(name: Name, rtype: str) -> bytes:
@@ -64,27 +79,30 @@ def shows(response: bytes, asked: bytes, target: bytes, *, authority: bool) -> i
     if response[start - len(_THIS_QUESTION) : start] != _THIS_QUESTION or len(response) < start + _RECORD.size:
         return None
     rtype, rclass, ttl, _length = _RECORD.unpack_from(response, start)
-    if (rtype, rclass) != (_CNAME, _IN) or _expanded(response, start + _RECORD.size) != target:
+    found = name_at(response, start + _RECORD.size)
+    if (rtype, rclass) != (_CNAME, _IN) or found is None or found[0].lower() != target:  # the length of a label is no letter
         return None
     return int(ttl)
 
 
-def _expanded(message: bytes, at: int) -> bytes | None:
-    """The name at an offset in lower case, its pointers (RFC 1035, 4.1.4) followed; `None` for what is no name."""
-    found, lowest = b"", at
+def name_at(message: bytes, at: int) -> tuple[bytes, int] | None:
+    """The name at an offset, its pointers (RFC 1035, 4.1.4) followed, and how many octets it takes there; `None` for what is no name."""
+    found, begun, lowest, start, size = b"", at, at, at, 0
     for _label in range(_LABELS):
         if at >= len(message):
             return None
         length = message[at]
         if not length:
-            return found + b"\0"
+            found += message[start : at + 1]
+            return (found, size or at + 1 - begun) if len(found) <= _LONGEST else None
         if length >= 0xC0:
-            at = int.from_bytes(message[at : at + 2]) & 0x3FFF
+            found += message[start:at]
+            size = size or at + 2 - begun
+            at = start = int.from_bytes(message[at : at + 2]) & 0x3FFF
             if at >= lowest:  # a pointer leads back, or it may lead round in a circle
                 return None
             lowest = at
         elif length < 0x40:
-            found += message[at : at + length + 1].lower()
             at += length + 1
         else:
             return None
@@ -104,9 +122,10 @@ def responds(message: bytes, ident: int, asked: bytes) -> bool:
     return questions == 1 and (echo == asked or (echo[-4:] == asked[-4:] and echo[:-4].lower() == asked[:-4].lower()))
 
 
-def query(ident: int, asked: bytes, rd: bool, edns: Edns) -> bytes:
+def query(ident: int, asked: bytes, how: Manner) -> bytes:
     """The message that asks a question."""
-    return _HEADER.pack(ident, _RD if rd else 0, 1, 0, 0, int(bool(edns.value))) + asked + edns.value
+    flags = (_RD if how.rd else 0) | (_CD if how.cd else 0)
+    return _HEADER.pack(ident, flags, 1, 0, 0, int(bool(how.edns.value))) + asked + how.edns.value
 
 
 class Packets:
@@ -115,18 +134,27 @@ class Packets:
     def __init__(self) -> None:
         self._sockets: dict[Place, _Socket] = {}
 
-    async def udp(self, place: Place, asked: bytes, *, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
-        """The first response to a question; what comes and is none is passed over. `TimeoutError` when there is none in time.
+    async def udp(
+        self,
+        place: Place,
+        questions: Sequence[bytes],
+        *,
+        how: Manner,
+        timeout: float,  # noqa: ASYNC109
+    ) -> list[Answer]:
+        """The first response to each of several questions that are sent at once; what comes and is none is passed over.
 
-        `OSError` when the system says at once that nobody is there.
+        `TimeoutError` stands where there is none in time, another `OSError` where the system says at once that nobody is there.
         """
         sock = self._sockets.get(place)
-        if sock is None or sock.taken >= _WORN:
+        if sock is None or sock.taken + len(questions) > _WORN:
             sock = self._sockets[place] = _Socket(place)
-        sock.taken += 1
+        sock.taken += len(questions)
         sock.users += 1
         try:
-            return await sock.ask(asked, rd, edns, timeout)
+            return await sock.ask(questions, how, timeout)
+        except OSError as failed:
+            return [failed] * len(questions)
         finally:
             sock.users -= 1
             if not sock.users:
@@ -134,13 +162,13 @@ class Packets:
                 if self._sockets.get(place) is sock:
                     del self._sockets[place]
 
-    async def tcp(self, place: Place, asked: bytes, *, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
+    async def tcp(self, place: Place, asked: bytes, *, how: Manner, timeout: float) -> bytes:  # noqa: ASYNC109
         """The same over TCP, in a connection of its own. `EOFError` when it is cut short, `ValueError` when it is another question's."""
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(*place)
             try:
                 ident = secrets.randbits(16)
-                message = query(ident, asked, rd, edns)
+                message = query(ident, asked, how)
                 writer.write(len(message).to_bytes(2) + message)
                 response = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
             finally:
@@ -150,10 +178,34 @@ class Packets:
         return response
 
 
+class _Asked:
+    """Questions that were sent at once: what came back for each so far, and `done` for when nothing more is waited for."""
+
+    __slots__ = ("_open", "answers", "done", "questions")
+
+    def __init__(self, questions: Sequence[bytes]) -> None:
+        self.questions = questions
+        self.answers: list[Answer | None] = [None] * len(questions)
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open = len(questions)
+
+    def answer(self, at: int, answer: Answer) -> None:
+        """The first one counts."""
+        if self.answers[at] is None:
+            self.answers[at] = answer
+            self._open -= 1
+            if not self._open and not self.done.done():
+                self.done.set_result(None)
+
+    def give_up(self, why: OSError) -> None:
+        for at in range(len(self.questions)):
+            self.answer(at, why)
+
+
 class _Socket(asyncio.DatagramProtocol):
     """A UDP socket connected to one place: the kernel lets nothing in from another address, and tells that a port is closed.
 
-    `users` are the questions that hold it open, `taken` those that it ever took.
+    `users` are those who hold it open, `taken` the questions that it ever took.
     """
 
     def __init__(self, place: Place) -> None:
@@ -161,47 +213,51 @@ class _Socket(asyncio.DatagramProtocol):
         self._place = place
         self._opening = asyncio.Lock()
         self._transport: asyncio.DatagramTransport | None = None
-        self._waiting: dict[int, tuple[bytes, asyncio.Future[bytes]]] = {}
+        self._waiting: dict[int, tuple[_Asked, int]] = {}
 
-    async def ask(self, asked: bytes, rd: bool, edns: Edns, timeout: float) -> bytes:  # noqa: ASYNC109
-        """The response to one question, if it comes in time."""
-        loop = asyncio.get_running_loop()
-        if self._transport is None:
-            async with self._opening:
-                if self._transport is None:
-                    self._transport, _self = await loop.create_datagram_endpoint(lambda: self, remote_addr=self._place)
-        ident = self._unused()
-        response: asyncio.Future[bytes] = loop.create_future()
-        self._waiting[ident] = asked, response
-        late = loop.call_later(timeout, _fail, response, TimeoutError())
+    async def ask(self, questions: Sequence[bytes], how: Manner, timeout: float) -> list[Answer]:  # noqa: ASYNC109
+        """What came back for each question in time."""
+        transport = self._transport or await self._open()
+        asked, idents = _Asked(questions), self._unused(len(questions))
+        self._waiting.update((ident, (asked, at)) for at, ident in enumerate(idents))
+        late = asyncio.get_running_loop().call_later(timeout, asked.give_up, TimeoutError())
         try:
-            self._transport.sendto(query(ident, asked, rd, edns))
-            return await response
+            for ident, each in zip(idents, questions, strict=True):
+                transport.sendto(query(ident, each, how))
+            await asked.done
         finally:
             late.cancel()
-            del self._waiting[ident]
+            for ident in idents:
+                del self._waiting[ident]
+        return [answer for answer in asked.answers if answer is not None]
+
+    async def _open(self) -> asyncio.DatagramTransport:
+        async with self._opening:
+            if self._transport is None:
+                loop = asyncio.get_running_loop()
+                self._transport, _self = await loop.create_datagram_endpoint(lambda: self, remote_addr=self._place)
+            return self._transport
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _unused(self) -> int:
-        """An id that nobody can foresee and that no question which waits here has."""
-        while (ident := secrets.randbits(16)) in self._waiting:
-            pass
-        return ident
+    def _unused(self, many: int) -> list[int]:
+        """Ids that nobody can foresee and that no question which waits here has."""
+        found: dict[int, None] = {}
+        while len(found) < many:
+            drawn = struct.unpack(f"!{many}H", secrets.token_bytes(2 * many))
+            found.update((ident, None) for ident in drawn if ident not in self._waiting)
+        return list(found)[:many]
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        asked, response = self._waiting.get(int.from_bytes(data[:2]), (b"", None))
-        if response is not None and not response.done() and responds(data, int.from_bytes(data[:2]), asked):
-            response.set_result(data)
+        ident = int.from_bytes(data[:2])
+        asked, at = self._waiting.get(ident, (None, 0))
+        if asked is not None and responds(data, ident, asked.questions[at]):
+            asked.answer(at, data)
 
     def error_received(self, exc: Exception) -> None:
         """The kernel does not say which datagram came back, but it was for this place."""
-        for _asked, response in self._waiting.values():
-            _fail(response, exc)
-
-
-def _fail(response: asyncio.Future[bytes], why: Exception) -> None:
-    if not response.done():
-        response.set_exception(why)
+        why = exc if isinstance(exc, OSError) else OSError(str(exc))
+        for asked, at in self._waiting.values():
+            asked.answer(at, why)

@@ -6,6 +6,7 @@ another plugin, or a command that does not need it, from working (pluggy's own l
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pluggy
 
 from wixsend import hookspecs
 from wixsend.errors import PluginBroken, PluginMissing
-from wixsend.names import Name, absolute, matches_suffix
+from wixsend.names import Name, absolute
 from wixsend.provider import ProviderPlugin
 from wixsend.redact import LONGEST, visible
 
@@ -78,7 +79,7 @@ class Plugins:
         return tuple(
             row.name
             for row in self.all()
-            if row.plugin is not None and matches_suffix(ns, tuple(absolute(suffix) for suffix in row.plugin.name_servers))
+            if row.plugin is not None and any(_serves(ns, absolute(suffix)) for suffix in row.plugin.name_servers)
         )
 
     def sandbox_host(self, name: str) -> "type[FakeHost] | None":
@@ -93,14 +94,25 @@ class Plugins:
 
     def _row(self, name: str) -> Row:
         if name not in self._claims:
-            known = ", ".join(self._claims) or "none"
+            bridge, _, host = name.rpartition(":")
+            known = ", ".join(claim for claim in self._claims if ":" not in claim or claim.startswith(f"{bridge}:")) or "none"
             raise PluginMissing(
                 f"no plugin for the DNS host {name!r} is installed (installed: {known})",
-                f"Install it, for example: pip install wixsend-{name}",
+                self._instead(bridge, host),
             )
         if name not in self._rows:
             self._rows[name] = self._load(name)
         return self._rows[name]
+
+    def _instead(self, bridge: str, host: str) -> str:
+        """What to do where there is no plugin for a host, or none by this bridge."""
+        if host in self._claims:
+            return f"It is here under its own name: {host}"
+        if bridge and any(claim.startswith(f"{bridge}:") for claim in self._claims):
+            return (
+                "`wixsend providers` lists every host. One that wixsend has a plugin for is not bridged, and is there under its own name."
+            )
+        return f"Install it, for example: pip install wixsend-{bridge or host}"
 
     def _load(self, name: str) -> Row:
         claims = self._claims[name]
@@ -145,6 +157,14 @@ class Plugins:
             self._manager.unregister(name=name)
 
 
+def _serves(ns: Name, suffix: Name) -> bool:
+    """True when the host name is the suffix or below it, label by label; `?` and `*` stand for characters inside of one label."""
+    patterns = suffix.labels
+    labels = ns.labels[-len(patterns) :]
+    pairs = zip(labels, patterns, strict=False)
+    return len(labels) == len(patterns) and all(fnmatchcase(label.lower(), pattern.lower()) for label, pattern in pairs)
+
+
 def _fault(plugin: Any, name: str) -> str:
     """What is wrong with what the hook yielded; empty when nothing is."""
     if plugin is None:
@@ -153,9 +173,13 @@ def _fault(plugin: Any, name: str) -> str:
         return f"its hook wixsend_provider yields a {type(plugin).__name__}, not a ProviderPlugin"
     if plugin.name != name:
         return f"it calls itself {plugin.name!r}, and its entry point says {name!r}: the two must be equal"
-    strange = [told for told in _texts(plugin) if not (isinstance(told, str) and told.isprintable())]
+    if any((way.name, way.base_url, way.also) != (name, plugin.base_url, ()) for way in plugin.also):
+        return "a way into the host that it has `also` differs in its name or base URL, or has ways of its own"
+    strange = [told for way in plugin.ways for told in _texts(way) if not (isinstance(told, str) and told.isprintable())]
     if strange:
         return f"what it says of itself is no printable line of text: {visible(repr(strange[0]))[:LONGEST]}"
+    if bool(plugin.base_url) == bool(plugin.own_url):
+        return "it says neither where the vendor's API is (base_url) nor how one's own is written (own_url), or both"
     try:
         for suffix in plugin.name_servers:
             absolute(suffix)
@@ -166,7 +190,8 @@ def _fault(plugin: Any, name: str) -> str:
 
 def _texts(plugin: ProviderPlugin) -> Iterator[object]:
     """Everything of a plugin that is shown to a person."""
-    yield from (plugin.name, plugin.label, plugin.base_url, plugin.permissions, plugin.proven, *plugin.name_servers)
+    yield from (plugin.name, plugin.label, plugin.base_url, plugin.own_url, plugin.permissions, plugin.proven, plugin.api)
+    yield from plugin.name_servers
     yield from (*plugin.environments, *plugin.environments.values())
     for each in plugin.credentials:
         yield from (each.name, each.env, each.help, each.where)

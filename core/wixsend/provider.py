@@ -7,7 +7,7 @@ sleep, no lock, and reads no environment variable. A plugin is one `ProviderPlug
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from wixsend.errors import (
     CredentialsRejected,
@@ -85,12 +85,13 @@ class Receipt:
 
 
 class Wire(Protocol):
-    """The core's side of every HTTP request that a plugin's SDK makes.
+    """The core's side of every request that a plugin makes: HTTP, or a DNS message where the base URL is `dns://HOST` (RFC 4501).
 
-    Call `before` (or await `before_async`) once for each HTTP request, inside the SDK's own session, so that pages and the SDK's
+    Call `before` (or await `before_async`) once for each request, inside the SDK's own session, so that pages and the SDK's
     own retries are seen too: it counts the call, waits until the quota allows it, and raises `Unavailable` for a URL whose origin is
     not that of `base_url`. `client` and `async_client` are httpx clients that do so already, with the time-outs set, no
-    redirects followed, nothing read from the environment, and bodies over 10 MB refused.
+    redirects followed, nothing read from the environment, and bodies over 10 MB refused. Whoever sends DNS messages keeps to `timeout` and
+    `connect_timeout` itself, signs each, and believes no answer that is not signed.
     """
 
     base_url: str
@@ -193,12 +194,22 @@ class BlockingProvider(Protocol):
 class ProviderPlugin:
     """What a plugin is: data that can be listed without importing the vendor's SDK, and `opens`, which imports it.
 
-    `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared on label
-    boundaries; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the host's own API.
-    `quota` is the vendor's, for everything that it counts together, all of its rates at once; `reserve` the share of it, from 0 to below 1,
-    that is left to a person in the vendor's dashboard; `counts_by` what is counted together where that is more than the credential.
-    `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs by name
-    (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+    `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared label by label, where `?`
+    is any one character and `*` any; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the
+    host's own API. `quota` is the vendor's, for everything that it counts together, all of its rates at once; `reserve` the share of it,
+    from 0 to below 1, that is left to a person in the vendor's dashboard; `counts_by` what is counted together where that is more than the
+    credential. `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs
+    by name (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+
+    A host that people run for themselves has no `base_url` and no `name_servers`, and gives an example of its base URL in `own_url`:
+    every account then says where it is, and is asked for each zone whose name servers belong to nobody else.
+
+    `reads` is "dns" where the host cannot be read, or not be believed: `read` is then never called. What a name holds is asked of every
+    authoritative server of the zone, of whatever type, and a server that does not say keeps the name from being written. The proof in DNS
+    is then also the second look after a write.
+
+    Where a vendor has several APIs, `api` names this one, and `also` are the others: each is a whole plugin of the same name, with what
+    follows from its credentials (granularity, limits, permissions). An account is opened by the first for which it has the credentials.
     """
 
     name: str
@@ -206,8 +217,9 @@ class ProviderPlugin:
     opens: Callable[[Credentials, Wire], Provider | BlockingProvider]
     granularity: Granularity
     credentials: tuple[CredentialField, ...]
-    name_servers: tuple[str, ...]
-    base_url: str
+    name_servers: tuple[str, ...] = ()
+    base_url: str = ""
+    own_url: str = ""
     quota: tuple[Rate, ...] = ()
     limits: Limits = field(default_factory=Limits)
     settle: float = 0.0
@@ -216,13 +228,36 @@ class ProviderPlugin:
     permissions: str = ""
     environments: Mapping[str, str] = field(default_factory=dict)
     proven: str = ""
+    reads: Literal["host", "dns"] = "host"
+    api: str = ""
+    also: "tuple[ProviderPlugin, ...]" = ()
+
+    @property
+    def ways(self) -> "tuple[ProviderPlugin, ...]":
+        """This and `also`: every way into the host, the preferred one first."""
+        return (self, *self.also)
+
+    @property
+    def fields(self) -> tuple[CredentialField, ...]:
+        """The credentials of every way, one of each name."""
+        return tuple({each.name: each for way in self.ways for each in way.credentials}.values())
+
+    def way(self, credentials: Credentials) -> "ProviderPlugin":
+        """The way that an account with these credentials goes: the first that is complete, else that has been begun, else this one."""
+        return next((way for way in self.ways if not way.lacks(credentials)), None) or next(
+            (way for way in self.ways if any(each.required and credentials.get(each.name) for each in way.credentials)), self
+        )
+
+    def lacks(self, credentials: Credentials) -> list[CredentialField]:
+        """What is required this way, and missing or empty."""
+        return [each for each in self.credentials if each.required and not credentials.get(each.name)]
 
 
 _NEXT_STEPS: Mapping[type[ProviderError], str] = {
     CredentialsRejected: "Check the credentials: `wixsend providers` lists the hosts, `wixsend providers show HOST` what each needs.",
     PermissionMissing: "Check what the credentials may do: `wixsend providers show HOST` says the least that they need.",
     ZoneNotHeld: "Name the host or the account that holds the zone: --provider NAME, --account NAME.",
-    EditRejected: "Add the records by hand in the host's panel: wixsend plan prints them.",
+    EditRejected: "Add the records by hand in the host's panel: wixsend handoff DOMAIN makes what that takes.",
     QuotaExhausted: "Wait until the host allows more calls; trying again does not help.",
     RateLimited: "Wait a little, then run the same command again.",
     Unavailable: "Look at the host's status page and at this machine's network, then run the same command again.",

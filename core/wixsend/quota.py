@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from pyrate_limiter import Rate as WindowRate
 from pyrate_limiter import SlidingWindowLog
 
+from wixsend.database import MANNERS, with_driver
 from wixsend.errors import QuotaError, RateLimited, Unavailable
 from wixsend.folder import make_private, private_folder
 from wixsend.provider import Rate
@@ -188,13 +189,13 @@ class Quotas:
             return "(no database URL)"
 
     def _opened(self) -> sa.Engine:
-        url = sa.engine.make_url(self._url)
+        url = with_driver(sa.engine.make_url(self._url))
         sqlite = url.get_backend_name() == "sqlite"
         if self._folder is not None:
             private_folder(self._folder)
         if sqlite and url.database:
             make_private(url.database)
-        engine = sa.create_engine(url, connect_args={"timeout": self._patience} if sqlite else {})
+        engine = sa.create_engine(url, connect_args={"timeout": self._patience} if sqlite else MANNERS)
         if sqlite:
             sa.event.listen(engine, "connect", _shared)
             sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

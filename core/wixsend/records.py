@@ -189,11 +189,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a host can hold: TTLs in seconds, `max_records` per zone, `None` where it sets no limit that we know."""
+    """What a host can hold: TTLs in seconds, `max_records` per zone, `None` where it sets no limit that we know.
+
+    `removes` is False where its plugin only ever adds: what has to go is then named to a person.
+    """
 
     min_ttl: int = 1
     max_ttl: int = 604800
     max_records: int | None = None
+    removes: bool = True
 
 
 def multiset(records: Iterable[Record]) -> Counter[tuple[tuple[Name, str, str], bool]]:

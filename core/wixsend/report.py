@@ -18,11 +18,12 @@ from wixsend.records import WHOLE, Record
 
 if TYPE_CHECKING:
     from wixsend.config import Config
+    from wixsend.detect import Detected
     from wixsend.engine import Preview
     from wixsend.guard import Objection
     from wixsend.journal import Backup, Entry, Happened
     from wixsend.locate import Located
-    from wixsend.plugins import Row
+    from wixsend.plugins import Plugins, Row
     from wixsend.provider import ProviderPlugin
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ __all__ = [
     "cases_table",
     "config_json",
     "config_lines",
+    "detected_json",
+    "detected_lines",
     "history_json",
     "history_table",
     "kept_lines",
@@ -302,6 +305,8 @@ def case_lines(entry: "Entry", now: float) -> list[Block]:
     if case.provider:
         account = f", account {case.account}" if case.account else ""
         blocks.append(Styled(f"  zone {text(case.apex)} at {case.provider}{account}"))
+    if case.awaits_person:
+        blocks.append(Styled(f"  somebody adds the records to the zone {text(case.apex)} by hand"))
     if case.written:
         added = sum(len(change.add) for change in case.written)
         kept = "".join(f"; {text(record.owner)} kept as it is" for record in case.kept)
@@ -343,6 +348,7 @@ def case_json(entry: "Entry") -> dict[str, Any]:
         "zone": text(case.apex) if case.provider or len(case.apex) > 1 else None,
         "provider": case.provider or None,
         "account": case.account or None,
+        "by_hand": case.awaits_person,
         "wanted": [record_json(record) for record in case.wanted],
         "kept": [record_json(record) for record in case.kept],
         "written": [record_json(record) for change in case.written for record in change.add],
@@ -399,28 +405,43 @@ def providers_json(rows: Sequence["Row"]) -> list[dict[str, Any]]:
 
 
 def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Block]:
-    """`wixsend providers show NAME`: what it needs, what it may do, what it cannot."""
+    """`wixsend providers show NAME`: what it needs, what it may do, what it cannot; for each of its APIs where it has several."""
+    facts = (
+        ("API", plugin.base_url or f"where you run it, such as {plugin.own_url} (base_url)"),
+        ("test environments", ", ".join(f"{name} ({url})" for name, url in plugin.environments.items())),
+        ("name servers", ", ".join(plugin.name_servers)),
+        ("accounts", ", ".join(accounts) or "none configured"),
+    )
+    return [
+        Styled(f"{plugin.label} ({plugin.name})", "head"),
+        *_facts(facts),
+        *(block for way in plugin.ways for block in _way_lines(way)),
+    ]
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> list[Styled]:
+    return [Styled(f"  {name:<17}  {told}") for name, told in facts if told]
+
+
+def _way_lines(plugin: "ProviderPlugin") -> list[Block]:
+    """What follows from the credentials of one way into a host."""
     quota = "; ".join(f"{rate.calls} calls in {span(rate.seconds)}" for rate in plugin.quota) or "none known"
     quota += f"; {plugin.reserve:.0%} is left to others" if plugin.reserve else ""
     limits = [f"TTL {plugin.limits.min_ttl} to {plugin.limits.max_ttl} s"]
     limits += [f"{plugin.limits.max_records} records in a zone"] if plugin.limits.max_records else []
     facts = (
-        ("API", plugin.base_url),
-        ("test environments", ", ".join(f"{name} ({url})" for name, url in plugin.environments.items())),
-        ("name servers", ", ".join(plugin.name_servers)),
         ("one call replaces", {"record": "a record", "rrset": "an RRset", "zone": "the whole zone"}[plugin.granularity.value]),
         ("least permission", plugin.permissions),
         ("quota", quota),
         ("quota counts", plugin.counts_by),
         ("limits", ", ".join(limits)),
         ("tried against", plugin.proven),
-        ("accounts", ", ".join(accounts) or "none configured"),
     )
-    label = max(len(name) for name, _ in facts)
-    example = "\n".join(f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required)
+    lines = [f'base_url = "{plugin.own_url}"'] if plugin.own_url else []
+    lines += [f'{each.name} = "{"env:" + each.env if each.secret else "…"}"' for each in plugin.credentials if each.required]
     return [
-        Styled(f"{plugin.label} ({plugin.name})", "head"),
-        *(Styled(f"  {name:<{label}}  {told}") for name, told in facts if told),
+        *([Styled(""), Styled(f"With {plugin.api}", "head")] if plugin.api else []),
+        *_facts(facts),
         Styled(""),
         Styled("Credentials", "head"),
         Table(
@@ -429,7 +450,7 @@ def plugin_lines(plugin: "ProviderPlugin", accounts: Sequence[str]) -> list[Bloc
         ),
         Styled(""),
         Styled("In wixsend.toml", "head"),
-        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *example.splitlines())),
+        *(Styled(f"  {line}") for line in (f"[accounts.{plugin.name}]", *lines)),
     ]
 
 
@@ -439,8 +460,18 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
         "name": plugin.name,
         "label": plugin.label,
         "base_url": plugin.base_url,
+        "own_url": plugin.own_url,
         "environments": dict(plugin.environments),
         "name_servers": list(plugin.name_servers),
+        **_way_json(plugin),
+        "also": [_way_json(way) for way in plugin.also],
+        "accounts": list(accounts),
+    }
+
+
+def _way_json(plugin: "ProviderPlugin") -> dict[str, Any]:
+    return {
+        "api": plugin.api,
         "granularity": plugin.granularity.value,
         "permissions": plugin.permissions,
         "quota": [{"calls": rate.calls, "seconds": rate.seconds} for rate in plugin.quota],
@@ -452,7 +483,78 @@ def plugin_json(plugin: "ProviderPlugin", accounts: Sequence[str]) -> dict[str, 
             {"name": c.name, "env": c.env, "help": c.help, "where": c.where, "secret": c.secret, "required": c.required}
             for c in plugin.credentials
         ],
-        "accounts": list(accounts),
+    }
+
+
+def detected_lines(found: "Detected", plugins: "Plugins", domain: str) -> list[Block]:
+    """`wixsend providers detect DOMAIN`: who serves the zone, server by server, and what to do with that."""
+    zone = found.delegation
+    blocks: list[Block] = [Styled(f"zone {text(zone.apex)}, served by {_whose(found, plugins)}", "head"), Styled(f"  {zone.how}", "quiet")]
+    rows = [(text(name), " or ".join(_knowing(found, plugins, name)) or "not known") for name in zone.names]
+    blocks += [Styled(""), Table(("name server", "of"), rows), Styled("")]
+    run = ", ".join(map(text, found.operators))
+    facts = [
+        ("plugin", f"{found.provider} (wixsend providers show {found.provider})" if found.provider else "none installed"),
+        ("panel", ", ".join(dict.fromkeys(host.panel for host in found.hosts if host.panel))),
+        ("run by", f"whoever runs {run}" if run else ""),
+        ("primary server", text(found.soa.mname) if found.soa else ""),
+        ("responsible", found.soa.mailbox if found.soa else ""),
+        ("Domain Connect", _offered(found)),
+    ]
+    wide = max(len(name) for name, _told in facts)
+    blocks += [Styled(f"{name:<{wide}}  {told}") for name, told in facts if told]
+    if found.mixed:
+        blocks.append(Styled("Several hosts serve the zone together: the records must be added at each of them.", "warn"))
+    if not found.provider:
+        blocks.append(Styled(f"next: wixsend handoff {domain} makes what its owner needs to add the records by hand", "quiet"))
+    return blocks
+
+
+def _whose(found: "Detected", plugins: "Plugins") -> str:
+    if found.mixed:
+        return "several hosts together"
+    if found.provider:
+        return plugins.get(found.provider).label
+    return " or ".join(host.label for host in found.hosts) or "a host that wixsend does not know"
+
+
+def _knowing(found: "Detected", plugins: "Plugins", server: Name) -> list[str]:
+    """The labels of the hosts that know a name server: the plugins' word before the table's."""
+    return [plugins.get(name).label for name in found.plugins[server]] or [host.label for host in found.by_server[server]]
+
+
+def _offered(found: "Detected") -> str:
+    offer = found.offer
+    if offer is None:
+        return ""
+    if offer.trouble:
+        return f"{offer.prefix}: {offer.trouble}"
+    one_click = "takes one-click set-up, for which Wix publishes no template" if offer.one_click else "takes no one-click set-up"
+    return "; ".join(part for part in (offer.name or offer.prefix, one_click, f"panel {offer.panel}" if offer.panel else "") if part)
+
+
+def detected_json(found: "Detected", plugins: "Plugins") -> dict[str, Any]:
+    """`wixsend providers detect --json`, without the domain."""
+    offer, soa = found.offer, found.soa
+    return {
+        "zone": text(found.delegation.apex),
+        "how": found.delegation.how,
+        "known": found.known,
+        "mixed": found.mixed,
+        "provider": found.provider or None,
+        "hosts": [{"name": host.name, "label": host.label, "panel": host.panel or None} for host in found.hosts],
+        "name_servers": [{"name": text(name), "of": _knowing(found, plugins, name)} for name in found.delegation.names],
+        "operators": [text(name) for name in found.operators],
+        "soa": None if soa is None else {"mname": text(soa.mname), "rname": text(soa.rname), "mailbox": soa.mailbox or None},
+        "domain_connect": None
+        if offer is None
+        else {
+            "prefix": offer.prefix,
+            "name": offer.name or None,
+            "panel": offer.panel or None,
+            "one_click": offer.one_click,
+            "trouble": offer.trouble or None,
+        },
     }
 
 

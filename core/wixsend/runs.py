@@ -12,7 +12,7 @@ from typing import Any
 import dns.name
 import sqlalchemy as sa
 
-from wixsend.errors import ConfigError, Refused
+from wixsend.errors import Busy, ConfigError, Refused
 from wixsend.events import Reopened
 from wixsend.flow import EFFECTS, Case, Effect, Stage
 from wixsend.journal import Entry, Happened, Journal
@@ -20,7 +20,7 @@ from wixsend.names import Name, text
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, rows, runs
 
-__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Left", "Ref", "Run", "Runs", "TakenIn", "Terms"]
+__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Left", "Ready", "Ref", "Run", "Runs", "TakenIn", "Terms"]
 
 AT_HOST: frozenset[Stage] = frozenset({Stage.PLANNING, Stage.AGREEING, Stage.WRITING})
 """The stages at which a domain needs the account at its host."""
@@ -86,6 +86,16 @@ class Ref:
     def lane(self) -> tuple[str, str]:
         """What it queues for: an account at a host, or (with nothing before it) its site at Wix."""
         return (self.host, self.at_account) if self.stage in AT_HOST else ("", self.site)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A case that can be gone on with: the number of its last event, and whether it is at the account of its host."""
+
+    case_id: int
+    domain: str
+    seq: int
+    at_host: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +188,7 @@ class Runs:
         run = self._begun(name, source, sheet, terms, now)
         ids = self._journal.open_cases([(site, row.domain.name) for site, row in zip(sites, sheet.rows, strict=True)])
         wanted = {case_id: _columns(row, sheet.columns) for case_id, row in zip(ids, sheet.rows, strict=True)}
-        with self._database.writing() as connection:
+        with self._database.alone(_TAKING_IN) as connection:
             held = {row.case_id: row._asdict() for row in connection.execute(sa.select(rows).where(rows.c.run_id == run.id))}
             number = max((row["number"] for row in held.values()), default=0)
             new = [
@@ -218,10 +228,18 @@ class Runs:
         for some in batched(case_ids, _AT_ONCE):
             where = [cases.c.id.in_(some), cases.c.stage.in_([stage.value for stage in stages])]
             for entry in self._journal.entries(*where, *([cases.c.code.in_(codes)] if codes else [])):
-                if when(entry.case):
-                    self._journal.append(entry, Reopened(), now)
-                    count += 1
+                count += self._begun_anew(entry, lambda case: case.stage in stages and when(case), now)
         return count
+
+    def _begun_anew(self, entry: Entry, fits: Callable[[Case], bool], now: float) -> bool:
+        while fits(entry.case):
+            try:
+                self._journal.append(entry, Reopened(), now)
+            except Busy:  # a worker went on with it meanwhile
+                entry = self._journal.entry(entry.id)
+            else:
+                return True
+        return False
 
     def cancel(self, run: Run, cancelled: bool) -> None:
         """Say that nothing more is to be begun, or that it goes on."""
@@ -232,12 +250,29 @@ class Runs:
 
     def due(self, run: Run, now: float, depth: int) -> list[Ref]:
         """Rows that can be gone on with now, at most `depth` of each lane: those that waited least first, lanes in turn."""
-        lane = sa.case((cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account), else_=cases.c.site)
-        place = sa.func.row_number().over(partition_by=lane, order_by=(cases.c.due, rows.c.number)).label("place")
+        place = sa.func.row_number().over(partition_by=_LANE, order_by=(cases.c.due, rows.c.number)).label("place")
         found = _refs(place).where(rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE)), cases.c.due <= now).subquery()
         query = sa.select(found).where(found.c.place <= depth).order_by(found.c.place, found.c.number).limit(MOST)
         with self._database.reading() as connection:
             return [_ref(row) for row in connection.execute(query)]
+
+    def ready(self, now: float, depth: int) -> list[Ready]:
+        """Cases of whatever run that can be gone on with now, at most `depth` of each lane: lanes in turn, in each by the time."""
+        place = sa.func.row_number().over(partition_by=_LANE, order_by=(cases.c.due, cases.c.id)).label("place")
+        wanted = sa.exists().where(rows.c.case_id == cases.c.id, rows.c.run_id == runs.c.id, ~runs.c.cancelled)
+        live = (cases.c.stage.in_(_values(LIVE)), cases.c.due <= now)
+        found = sa.select(cases.c.id, cases.c.domain, cases.c.seq, cases.c.stage, place).where(*live, wanted).subquery()
+        query = sa.select(found).where(found.c.place <= depth).order_by(found.c.place, found.c.id).limit(MOST)
+        with self._database.reading() as connection:
+            return [Ready(row.id, row.domain, row.seq, Stage(row.stage) in AT_HOST) for row in connection.execute(query)]
+
+    def wants(self, case_id: int) -> tuple[Run, Ref] | None:
+        """The row of a case that something is still to be done for, in the newest run that wants it; `None` where there is none."""
+        mine = _refs(*runs.c).join(runs, runs.c.id == rows.c.run_id)
+        query = mine.where(cases.c.id == case_id, cases.c.stage.in_(_values(LIVE)), ~runs.c.cancelled).order_by(runs.c.id.desc()).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (_run(row), _ref(row))
 
     def is_live(self, run: Run) -> bool:
         """True when something of the run is still to be done, now or later."""
@@ -311,11 +346,10 @@ class Runs:
             )
         headings = list(dict.fromkeys((*sheet.columns, *(found.columns if found else ()))))
         told = {"digest": "", "cancelled": False, "columns": json.dumps(headings), "terms": json.dumps(asdict(terms))}
-        with self._database.writing() as connection:
-            if found is None:
+        with self._database.alone(_TAKING_IN) as connection:
+            there = connection.execute(sa.update(runs).where(runs.c.name == name).values(told)).rowcount
+            if not there:
                 connection.execute(sa.insert(runs).values(name=name, source=source, at=now, **told))
-            else:
-                connection.execute(sa.update(runs).where(runs.c.id == found.id).values(told))
         return self.get(name)
 
     def _shared(self, connection: sa.Connection, run: Run) -> dict[str, int]:
@@ -330,6 +364,9 @@ class Runs:
 
 
 _AT_ONCE = 500
+_TAKING_IN = 5
+"""What one process at a time does (`Database.alone`): take a sheet in."""
+
 _ORDER = ("wix", "provider", "account", "dmarc")
 _COLUMNS = ("line", *_ORDER, "cells")
 
@@ -342,6 +379,10 @@ def _columns(row: Row, headings: Sequence[str]) -> dict[str, Any]:
 
 def _values(stages: Collection[Stage]) -> list[str]:
     return sorted(stage.value for stage in stages)
+
+
+_LANE = sa.case((cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account), else_=cases.c.site)
+"""`Ref.lane`, for the database."""
 
 
 def _refs(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -240,11 +240,17 @@ class Session:
     def _wire(self, account: Account) -> Any:
         from wixsend.wire import HttpWire
 
-        plugin = self.plugins.get(account.plugin_name)
-        if account.base_url != plugin.base_url:
+        plugin = self.plugins.get(account.plugin_name).way(account.credentials)
+        if account.plain_http and account.base_url.startswith("http:"):
+            self.notify(
+                f"{plugin.label} (account {account.name}) is spoken to at {account.base_url} WITHOUT TLS: whoever is on that network can "
+                "read its credentials, and answer in its place"
+            )
+        elif plugin.base_url and account.base_url != plugin.base_url:
             self.notify(f"{plugin.label} (account {account.name}) is spoken to at {account.base_url}")
         self._say_what_may_be_shared(plugin, account.name)
-        wire = self._wires[account.name] = HttpWire(account.base_url, self.quota(plugin, account), **self._http)
+        quota = self.quota(plugin, account)
+        wire = self._wires[account.name] = HttpWire(account.base_url, quota, plain_http=account.plain_http, **self._http)
         return wire
 
     def _say_what_may_be_shared(self, plugin: ProviderPlugin, account: str) -> None:
@@ -277,8 +283,8 @@ class Session:
         from wixsend.journal import Journal
 
         folder = state_folder(self.config)
-        keep = self.config.settings.state.keep_backups
-        return Journal(self._journal_url, folder, self.config.times, *([] if keep is None else [keep]))
+        chosen = {"keep_backups": self.config.settings.state.keep_backups, "dead_after": self.config.settings.worker.dead_after}
+        return Journal(self._journal_url, folder, self.config.times, **{name: value for name, value in chosen.items() if value is not None})
 
     @cached_property
     def _journal_url(self) -> str:

@@ -39,7 +39,7 @@ class Order:
 
     `provider` and `account` override what discovery finds; `replace` names owners whose records may go; `accept` names losses that
     are accepted; `known_targets` are the suffixes that Wix's targets may have. `again` goes the whole way also for a domain that Wix
-    calls authenticated: records that are gone are written again.
+    calls authenticated: records that are gone are written again. `by_hand` has a person add the records, whoever serves the zone.
     """
 
     site: str
@@ -51,6 +51,7 @@ class Order:
     provider: str = ""
     account: str = ""
     again: bool = False
+    by_hand: bool = False
 
 
 type Approve = Callable[[Plan, Located], Awaitable[bool]]

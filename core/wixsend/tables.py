@@ -7,9 +7,9 @@ somebody's spreadsheet, and the case that it is about. Two runs that name one do
 
 import sqlalchemy as sa
 
-__all__ = ["SCHEMA_VERSION", "about", "cases", "events", "rows", "runs", "snapshots", "tables"]
+__all__ = ["SCHEMA_VERSION", "about", "cases", "events", "leases", "rows", "runs", "snapshots", "tables"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of these tables. Whoever changes them raises it, and adds a step to `wixsend.migrations`."""
 
 tables = sa.MetaData()
@@ -93,3 +93,12 @@ rows = sa.Table(
 )
 """`number` is the row's place in the run, `line` where it stood in the file, `cells` the input's cells by their
 heading, as a JSON object."""
+
+leases = sa.Table(
+    "leases",
+    tables,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("holder", sa.String(40), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+"""What one process at a time may hold where several machines share the journal: see `wixsend.leases`. `until` is the database's clock."""

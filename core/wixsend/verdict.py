@@ -11,8 +11,9 @@ show each wanted name, and none that answers may show anything else. When no aut
 Resolvers are second-hand: those that cannot be asked hold it back for the same grace, and never longer. So do those that deny
 without saying for how long (no SOA): no cache may do that (RFC 2308, section 5), but filters and captive networks do.
 
-A record that a signed zone shows with a signature that does not hold is not visible: resolvers that validate fail on it. What lies
-beyond the first CNAME is only warned of.
+A record that a signed zone shows with a signature that does not hold is not visible: resolvers that validate fail on it. Whatever else in
+the chain of trust may be broken is seen where it hurts: a resolver that fails until it is told to check no signatures holds the proof
+back, for as long as no other resolver shows the record. What lies beyond the first CNAME is only warned of.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ import dns.name
 
 from wixsend.names import Name, text, wildcards_over
 from wixsend.records import Record
+from wixsend.redact import visible
 
 __all__ = [
     "FIRST_LOOK",
@@ -94,16 +96,25 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class Soa:
-    """What a zone's SOA says: TTLs in seconds."""
+    """What a zone's SOA says: TTLs in seconds; the primary server, and who is responsible for the zone, as names (`mailbox`)."""
 
     serial: int
     ttl: int
     minimum: int
+    mname: Name = dns.name.root
+    rname: Name = dns.name.root
 
     @property
     def negative_ttl(self) -> int:
         """How long a cache may go on saying "no such name" (RFC 2308, section 5)."""
         return min(self.ttl, self.minimum)
+
+    @property
+    def mailbox(self) -> str:
+        """The mail address of who is responsible (RFC 1035, section 3.3.13); empty where there is none."""
+        if len(self.rname) < 3:
+            return ""
+        return f"{visible(self.rname.labels[0].decode(errors='replace'))}@{text(self.rname.parent())}"
 
 
 class Kind(StrEnum):
@@ -181,6 +192,7 @@ class Verdict(StrEnum):
     NOT_ASKED = "not-asked"
 
 
+_MAY_BE_SET_ASIDE = frozenset({Verdict.LAME, Verdict.UNREACHABLE, Verdict.ABSENT, Verdict.BOGUS})
 _GRAVITY = (
     Verdict.BOGUS,
     Verdict.WRONG_ZONE,
@@ -282,8 +294,8 @@ def doubled(owner: Name, apex: Name) -> Name | None:
 def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[Question, ...]:
     """What else to ask an authoritative server, to tell apart the ways in which a record is missing. Nothing when all is well.
 
-    A denied name is looked for where a doubled host would be. A name that exists without the record may be masked by addresses; that,
-    and a wrong target, may come from a wildcard.
+    A name that is denied everywhere is looked for where a doubled host would be. A name that exists without the record may be masked by
+    addresses; that, and a wrong target, may come from a wildcard.
     """
     questions: dict[Question, None] = {}
     looks = _by_name(seen)
@@ -293,7 +305,7 @@ def probes(wanted: Iterable[Record], seen: Iterable[Seen], apex: Name) -> tuple[
         if not outcomes:
             continue
         beside = doubled(want.owner, apex)
-        if outcomes & _NEGATIVE and beside is not None:
+        if outcomes & _NEGATIVE and beside is not None and not any(shows(look, want) for look in mine):
             questions[Question(beside, want.rtype)] = None
         if Outcome.NODATA in outcomes:
             questions.update((Question(want.owner, rtype), None) for rtype in ("A", "AAAA"))
@@ -342,7 +354,7 @@ def judge(
     at_authoritative = shown and not any(finding.holds for finding in first_hand)
     complete = at_authoritative and not any(finding.holds for finding in findings)
     blind = bool(wanted) and all(finding.verdict in (Verdict.UNREACHABLE, Verdict.LAME) for finding in first_hand)
-    aside = [f for f in findings if not f.holds and f.verdict in (Verdict.LAME, Verdict.UNREACHABLE, Verdict.ABSENT)]
+    aside = [f for f in findings if not f.holds and f.verdict in _MAY_BE_SET_ASIDE]
     return Proof(
         findings,
         at_authoritative,
@@ -356,11 +368,15 @@ def judge(
 def _by_name(seen: Iterable[Seen]) -> Mapping[Name, Sequence[Seen]]:
     """Looks by the name that was asked for, each once, in an order that does not depend on theirs.
 
-    Hashing and comparing names is most of what a proof of thousands of records costs: here each is hashed once.
+    Hashing names is most of what a proof of thousands of records costs: looks at one name hold the same object, which is hashed once.
     """
     grouped: dict[Name, list[Seen]] = {}
+    same: dict[int, list[Seen]] = {}
     for look in seen:
-        grouped.setdefault(look.name, []).append(look)
+        looks = same.get(id(look.name))
+        if looks is None:
+            looks = same[id(look.name)] = grouped.setdefault(look.name, [])
+        looks.append(look)
     for looks in grouped.values():
         looks.sort(key=lambda look: (look.kind, look.server, look.address, look.rtype, look.outcome))
     return {name: [look for at, look in enumerate(looks) if not at or look != looks[at - 1]] for name, looks in grouped.items()}
@@ -368,7 +384,7 @@ def _by_name(seen: Iterable[Seen]) -> Mapping[Name, Sequence[Seen]]:
 
 def shows(look: Seen, want: Record) -> bool:
     """True when a look saw this record and no other."""
-    return bool(look.records) and all(record == want for record in look.records)
+    return look.records == (want,) * max(1, len(look.records))
 
 
 def _next(
@@ -449,6 +465,7 @@ class _Context:
                 found = self._finding(want, owner, look, self._at_authority(want, look), elsewhere)
                 yield found if not versions else _with_version(found, versions, [other.label for other in showing])
         asked = {look.address: look for look in mine if look.kind is Kind.RESOLVER}
+        elsewhere = any(shows(look, want) for look in asked.values())
         for resolver in self.resolvers:
             if resolver in asked:
                 yield self._finding(want, owner, asked[resolver], _at_resolver(want, asked[resolver]), elsewhere)
@@ -514,6 +531,9 @@ class _Context:
         return next((found for found in held if found), frozenset())
 
     def _finding(self, want: Record, owner: str, look: Seen, verdict: Verdict, elsewhere: bool) -> Finding:
+        if verdict is Verdict.VISIBLE:
+            label = look.label
+            return Finding(want, label, look.kind, verdict, f"{label} shows {owner}")
         astray = self._astray(want) if verdict is Verdict.WRONG_ZONE else None
         served = self._served(want) if verdict is Verdict.DELEGATED else ""
         sentence, next_step = _words(want, owner, look, verdict, self.apex, elsewhere, astray, served)
@@ -521,8 +541,10 @@ class _Context:
             holds = self.patient and look.outcome not in _USELESS
         elif verdict is Verdict.ABSENT and look.kind is Kind.RESOLVER and look.ttl is None:
             holds = self.patient
+        elif verdict is Verdict.BOGUS and look.kind is Kind.RESOLVER:
+            holds = self.patient or not elsewhere
         else:
-            holds = verdict is not Verdict.VISIBLE and not (verdict is Verdict.DELEGATED and elsewhere)
+            holds = not (verdict is Verdict.DELEGATED and elsewhere)
         wait = float(look.ttl) if look.kind is Kind.RESOLVER and holds and look.ttl is not None else None
         return Finding(want, look.label, look.kind, verdict, sentence, next_step, wait, holds)
 
@@ -545,6 +567,8 @@ def _at_resolver(want: Record, look: Seen) -> Verdict:
     """A resolver is asked only once every authoritative server answers, so whatever else it says is from before."""
     if look.outcome is Outcome.ANSWER:
         return Verdict.VISIBLE if shows(look, want) else Verdict.OLD
+    if look.bogus:
+        return Verdict.BOGUS
     return Verdict.ABSENT if look.outcome in _NEGATIVE else Verdict.UNREACHABLE
 
 
@@ -569,13 +593,11 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
 def _words(
     want: Record, owner: str, look: Seen, verdict: Verdict, apex: Name, elsewhere: bool, astray: Seen | None, served: str
 ) -> tuple[str, str]:
-    """The sentence and the next step for a verdict.
+    """The sentence and the next step for a verdict other than visible.
 
     `owner` is the wanted record's as text, `astray` where it is in a wrong zone, `served` by whom its own zone is served.
     """
     server = look.label
-    if verdict is Verdict.VISIBLE:
-        return f"{server} shows {owner}", ""
     if verdict in (Verdict.LAME, Verdict.UNREACHABLE):
         said, step = _SILENCE[look.outcome]
         return f"{server} {said}", step
@@ -592,6 +614,11 @@ def _words(
             return f"{server} does not have {owner} yet, other servers of the zone do", "Wait until it catches up."
         case Verdict.ABSENT:
             return f"{server} has no {want.rtype} at {owner}", "Wait for the DNS host to publish it, or check that it was saved there."
+        case Verdict.BOGUS if resolver:
+            return (
+                f"{server} validates, and fails on {owner}: {look.bogus}",
+                "Have the DNS hosts of the zone and of the zone above it look at their signatures, those of denials (NSEC) included.",
+            )
         case Verdict.BOGUS:
             return (
                 f"{server} shows {owner}, but a resolver that validates does not believe it: {look.bogus}",

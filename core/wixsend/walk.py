@@ -33,6 +33,8 @@ REGISTRY_SUFFIXES: frozenset[Name] = frozenset(
 ROOT = dns.name.root
 _HEDGE = 0.25
 _REMEMBERED = 300.0
+_REGISTRY_REMEMBERED = 3600.0
+"""Seconds for which the servers of a zone are remembered at the most; those of a zone that domains are registered in seldom change."""
 _DEEPEST = 16
 _MOST_SERVERS = 32
 _MOST_ADDRESSES = 8
@@ -172,7 +174,8 @@ class Walker:
         bare = [host for host in hosts if not glue.get(host)]
         walked = dict(zip(bare, await asyncio.gather(*(self._addresses(host, path) for host in bare)), strict=True)) if bare else {}
         servers = tuple(NameServer(host, glue.get(host) or walked[host]) for host in hosts)
-        until = self._now() + min(min((record.ttl or 0 for record in rrset), default=0), _REMEMBERED)
+        longest = _REGISTRY_REMEMBERED if is_registry(apex) else _REMEMBERED
+        until = self._now() + min(min((record.ttl or 0 for record in rrset), default=0), longest)
         below = Cut(apex, cut.apex, servers, until)
         if any(server.addresses for server in servers):
             self._cuts[apex] = below
@@ -245,6 +248,10 @@ class Walker:
             asking = self._asking[question] = asyncio.ensure_future(self._race(zone, servers, name, rtype))
             asking.add_done_callback(lambda _done: self._asking.pop(question))
         return await asyncio.shield(asking)
+
+    async def one(self, zone: Name, server: NameServer, name: Name, rtype: str) -> tuple[Seen | None, Reply]:
+        """The first answer of this one server of a zone, at any of its addresses; `None` when it gives none."""
+        return await self._race(zone, (server,), name, rtype)
 
     async def _race(self, zone: Name, servers: Sequence[NameServer], name: Name, rtype: str) -> tuple[Seen | None, Reply]:
         candidates = [(server, address) for server, address in self.every(servers) if address]

@@ -1,13 +1,17 @@
-"""Floor 4. The core's side of every HTTP request to a DNS host: quota, counting, time-outs, one origin, no redirects, bounded bodies.
+"""Floor 4. The core's side of every request to a DNS host: quota, counting, time-outs, one origin, no redirects, bounded bodies.
 
 The only place where a plugin's HTTP gets its manners. Nothing is read from the environment: a proxy or a certificate bundle
-is configured on purpose, or not used. TLS verification cannot be switched off; plain HTTP is for loopback alone, and goes to no proxy.
+is configured on purpose, or not used. TLS verification cannot be switched off; plain HTTP is for loopback, and for a private address where
+a person said so, and goes to no proxy. A host that is spoken to by DNS messages has a base URL of RFC 4501, `dns://HOST`: its plugin sends
+them, signed, and tells the wire of each.
 """
 
 import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property, partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,7 +26,7 @@ from wixsend.errors import ConfigError, Unavailable
 if TYPE_CHECKING:
     from wixsend.quota import Quota
 
-__all__ = ["MAX_BODY", "QUOTA", "HttpWire", "verification"]
+__all__ = ["MAX_BODY", "QUOTA", "HttpWire", "last_word", "verification"]
 
 QUOTA = "wixsend.quota"
 """The extension of an httpx request that names the `Quota` which it counts for, if not the wire's."""
@@ -34,12 +38,25 @@ _WHOLE = 4.0
 """How many times its time-out a whole answer may take. httpx's time-outs are for each read: an answer that drips would last for ever."""
 
 
+_last_word: ContextVar[Callable[[], None]] = ContextVar("last_word", default=lambda: None)
+
+
+@contextmanager
+def last_word(says: Callable[[], None]) -> Iterator[None]:
+    """Call this before each request that is made inside, when it has its place in the quota and is about to be sent: it may raise."""
+    before = _last_word.set(says)
+    try:
+        yield
+    finally:
+        _last_word.reset(before)
+
+
 class HttpWire:
-    """Implements `wixsend.provider.Wire` for one account at one base URL. `calls` counts HTTP requests.
+    """Implements `wixsend.provider.Wire` for one account at one base URL. `calls` counts requests.
 
     Requests wait for `quota`, and are counted in it. `http2` lets the server choose HTTP/2. `timeout` is for each read, in seconds, and a
-    whole answer may take four times that. Raises `ConfigError` for a base URL that is neither https nor loopback, for a proxy that is no
-    HTTP proxy, and for a `ca_file` that is no bundle of certificates.
+    whole answer may take four times that. `plain_http` lets the base URL be http to a private address. Raises `ConfigError` for a base URL
+    that may not be spoken to, for a proxy that is no HTTP proxy, and for a `ca_file` that is no bundle of certificates.
     """
 
     def __init__(
@@ -52,13 +69,14 @@ class HttpWire:
         ca_file: str | None = None,
         proxy: str | None = None,
         http2: bool = False,
+        plain_http: bool = False,
     ) -> None:
         self.base_url = base_url
         self.quota = quota
         self.timeout = timeout
         self.connect_timeout = connect_timeout
         self.calls = 0
-        self._origin = _sound(base_url)
+        self._origin = _sound(base_url, plain_http)
         if proxy is not None and not _is_proxy(proxy):
             raise ConfigError(
                 "the proxy is no URL of an HTTP proxy", "Write [http] proxy as http://HOST:PORT, or https://USER:PASSWORD@HOST."
@@ -79,6 +97,7 @@ class HttpWire:
         """`before`, for this quota; what comes is called when the request was made."""
         self._keep_to_origin(url)
         made = partial(quota.made, quota.take_blocking()) if quota is not None else _uncounted
+        _last_word.get()()
         self.calls += 1
         return made
 
@@ -86,6 +105,7 @@ class HttpWire:
         """`before_async`, for this quota; what comes is called when the request was made."""
         self._keep_to_origin(url)
         made = partial(quota.made, await quota.take()) if quota is not None else _uncounted
+        _last_word.get()()
         self.calls += 1
         return made
 
@@ -136,12 +156,15 @@ def _uncounted() -> None:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80, "dns": 53}.get(parts.scheme, 0)
 
 
-def _sound(base_url: str) -> tuple[str, str, int]:
+def _sound(base_url: str, plain_http: bool) -> tuple[str, str, int]:
     """The origin of a base URL; `ConfigError` for one that may not be spoken to. It is not shown where it may hold a password."""
-    only = "Only an address of this machine may be spoken to without TLS."
+    only = (
+        "Only an address of this machine may be spoken to without TLS; one of a private network, written as an address, where the "
+        "account says plain_http = true."
+    )
     try:
         parts = urlsplit(base_url)
         origin = _origin(parts)
@@ -149,7 +172,7 @@ def _sound(base_url: str) -> tuple[str, str, int]:
         raise ConfigError("a base URL is no URL", "Write it as https://HOST/PATH.") from wrong
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError("a base URL holds credentials, a query or a fragment", "Write it as https://HOST/PATH.")
-    if not _may_speak(parts):
+    if not _may_speak(parts, plain_http):
         raise ConfigError(f"the base URL {base_url!r} is not https", only)
     return origin
 
@@ -162,15 +185,16 @@ def _is_proxy(url: str) -> bool:
         return False
 
 
-def _may_speak(parts: SplitResult) -> bool:
-    if parts.scheme == "https":
+def _may_speak(parts: SplitResult, plain_http: bool) -> bool:
+    if parts.scheme in ("https", "dns"):  # what DNS says is public, and a plugin that speaks it signs each message
         return bool(parts.hostname)
     if parts.scheme != "http" or not parts.hostname:
         return False
     if parts.hostname == "localhost":
         return True
     try:
-        return ip_address(parts.hostname).is_loopback
+        address = ip_address(parts.hostname)
+        return address.is_loopback or (plain_http and address.is_private)
     except ValueError:
         return False
 

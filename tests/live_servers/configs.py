@@ -8,12 +8,15 @@ __all__ = [
     "TSIG_NAME",
     "TSIG_SECRET",
     "bind_authority",
+    "bind_primary",
     "bind_resolver",
     "dnsmasq",
     "knot",
+    "knot_primary",
     "kresd",
     "nsd",
     "powerdns",
+    "powerdns_sqlite",
     "recursor",
     "unbound",
     "unbound_tcp_only",
@@ -111,6 +114,37 @@ security-poll-suffix=
 """
 
 
+def powerdns_sqlite(folder: Path, address: str) -> str:
+    """One of somebody's own, with a database that keeps comments, and an API at the same address."""
+    return f"""
+launch=gsqlite3
+gsqlite3-database={folder}/zones.db
+gsqlite3-pragma-synchronous=0
+gsqlite3-dnssec=yes
+local-address={address}
+local-port=53
+socket-dir={folder}
+api=yes
+api-key={API_KEY}
+webserver=yes
+webserver-address={address}
+webserver-port=8081
+webserver-allow-from=127.0.0.0/8
+allow-axfr-ips=127.0.0.0/8
+dnsupdate=yes
+allow-dnsupdate-from=127.0.0.0/8
+enable-lua-records=yes
+cache-ttl=0
+negquery-cache-ttl=0
+query-cache-ttl=0
+zone-cache-refresh-interval=0
+guardian=no
+daemon=no
+loglevel=3
+security-poll-suffix=
+"""
+
+
 def bind_authority(folder: Path, address: str, zone: str, clipped_address: str, clipped: str) -> str:
     """A primary that TSIG may update and mirror; at another address the same, with next to no room in its answers over UDP."""
     return f"""
@@ -131,6 +165,61 @@ view "whole" {{
     zone "{zone}" {{ type primary; file "{zone}.zone"; allow-update {{ key {TSIG_NAME}; }}; }};
 }};
 """
+
+
+def bind_primary(folder: Path, address: str, zones: Mapping[str, bool], name: str, algorithm: str, secret: str) -> str:
+    """One of somebody's own: zones that one TSIG key may update, all of it or CNAME records alone."""
+    may = {True: f'update-policy {{ grant "{name}" zonesub CNAME; }};', False: f'allow-update {{ key "{name}"; }};'}
+    primaries = "".join(f'zone "{apex}" {{ type primary; file "{apex}.zone"; {may[least]} }};\n' for apex, least in zones.items())
+    return f"""
+key "{name}" {{ algorithm {algorithm}; secret "{secret}"; }};
+options {{
+    directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key";
+    listen-on port 53 {{ {address}; }}; listen-on-v6 {{ none; }};
+    recursion no; dnssec-validation no; allow-transfer {{ 127.0.0.0/8; }}; notify no; max-records-per-type 0;
+}};
+controls {{ }};
+{primaries}"""
+
+
+def knot_primary(folder: Path, address: str, zones: Mapping[str, bool], name: str, algorithm: str, secret: str) -> str:
+    """The same, with Knot DNS."""
+    may = {True: "cnames", False: "update"}
+    primaries = "".join(f"  - domain: {apex}\n    acl: [{may[least]}, look]\n" for apex, least in zones.items())
+    return f"""
+server:
+    rundir: "{folder}"
+    listen: {address}@53
+control:
+    listen: "{folder}/knot.sock"
+database:
+    storage: "{folder}/db"
+log:
+  - target: stderr
+    any: warning
+key:
+  - id: {name}
+    algorithm: {algorithm}
+    secret: {secret}
+acl:
+  - id: update
+    key: {name}
+    action: update
+  - id: cnames
+    key: {name}
+    action: update
+    update-type: [CNAME]
+  - id: look
+    address: 127.0.0.0/8
+    action: transfer
+template:
+  - id: default
+    storage: "{folder}"
+    file: "%s.zone"
+    zonefile-sync: -1
+    journal-content: none
+{"zone:" if primaries else ""}
+{primaries}"""
 
 
 def unbound_tcp_only(folder: Path, address: str, zone: str) -> str:

@@ -7,6 +7,7 @@
     127.0.10.5   Knot          a secondary of `MIRRORED` that looks only when told to; and `BOGUS`, with a broken signature
     127.0.10.7   unbound       authority for `TCP_ONLY`: answers over TCP, and leaves UDP unanswered
     127.0.10.8   (nothing)     nobody there: `SILENT_SERVER` swallows what comes
+    127.0.10.9   PowerDNS      127.0.10.10 BIND   127.0.10.11 Knot: those of `own_servers.py`, where a test starts them
     127.0.20.1   unbound       a resolver that validates (RFC 8198 too); 127.0.20.2 another, never asked by anybody but a test that means it
     127.0.20.3   kresd         127.0.20.4 pdns-recursor   127.0.20.5 BIND, validating   127.0.20.6 dnsmasq, before 127.0.20.1
 
@@ -16,6 +17,7 @@ Everything runs in a network namespace (`namespace.py`), in a temporary folder; 
 import contextlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -43,6 +45,7 @@ from wixsend.records import Record
 
 ROOT, REGISTRY, API = "127.0.10.1", "127.0.10.2", "127.0.10.3"
 POWERDNS = ("127.0.10.3", "127.0.10.13", "fd10::13")
+OWN_POWERDNS, OWN_BIND, OWN_KNOT = "127.0.10.9", "127.0.10.10", "127.0.10.11"
 BIND, KNOT, CLIPPING, TCP_SERVER, SILENT_SERVER = "127.0.10.4", "127.0.10.5", "127.0.10.6", "127.0.10.7", "127.0.10.8"
 UNBOUND, UNBOUND_FRESH, KRESD, RECURSOR, BIND_RESOLVER, DNSMASQ = (f"127.0.20.{n}" for n in range(1, 7))
 RESOLVERS = (UNBOUND, KRESD, RECURSOR, BIND_RESOLVER, DNSMASQ)
@@ -56,12 +59,17 @@ HOSTS: Mapping[str, tuple[str, ...]] = {
     "clipping.hosts.com": (CLIPPING,),
     "tcp.hosts.com": (TCP_SERVER,),
     "silent.hosts.com": (SILENT_SERVER,),
+    "own-powerdns.hosts.com": (OWN_POWERDNS,),
+    "own-bind.hosts.com": (OWN_BIND,),
+    "own-knot.hosts.com": (OWN_KNOT,),
 }
 """The name servers of all zones, and where they are."""
 POWERDNS_HOSTS = ("pdns1.hosts.com", "pdns2.hosts.com")
 
 MIRRORED, CLIPPED, TCP_ONLY = "mirrored.com", "a-zone-whose-answers-have-no-room-in-a-small-datagram.com", "tcp-only.com"
 SIGNED, BOGUS = "signed.net", "bogus.net"
+UNPROVED = "unproved.net"
+"""Not signed, but its registry is, which denies DS records for it without a signature: resolvers that validate believe nothing in it."""
 NEGATIVE_TTL = 2
 """For how many seconds a resolver denies names in the lab's zones, unless a zone says otherwise."""
 
@@ -83,14 +91,15 @@ PROGRAMS: Mapping[str, str] = {
 }
 """Every program that the lab runs, and the Debian package that it is in."""
 
-_LMDB = "/usr/lib/*/pdns/liblmdbbackend.so"
+LIBRARIES = {"pdns-backend-lmdb": "usr/lib/*/pdns/liblmdbbackend.so", "pdns-backend-sqlite3": "usr/lib/*/pdns/libgsqlite3backend.so"}
+"""Debian packages that bring no program, by a file that they bring."""
 _PATIENCE = 15.0
 
 
 def lacking() -> str:
     """Why the lab cannot run here; empty when it can."""
     missing = {package for program, package in PROGRAMS.items() if shutil.which(program, path=_path()) is None}
-    missing |= set() if any(Path("/").glob(_LMDB.lstrip("/"))) else {"pdns-backend-lmdb"}
+    missing |= {package for package, file in LIBRARIES.items() if not any(Path("/").glob(file))}
     if missing:
         return f"these Debian packages are not installed: {' '.join(sorted(missing))} (apt-get install --no-install-recommends …)"
     try:
@@ -104,7 +113,7 @@ def _path() -> str:
     return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class _Process:
+class Process:
     """One server in the foreground, with its output in a file; it ends with us."""
 
     def __init__(self, address: str, asked: str, argv: Sequence[str], folder: Path) -> None:
@@ -131,6 +140,10 @@ class _Process:
                     return
             time.sleep(0.01)
         raise RuntimeError(f"{self._popen.args!r} does not answer at {self.address}:\n{self.log.read_text(errors='replace')[-2000:]}")
+
+    def reload(self) -> None:
+        """Let it read its configuration again (SIGHUP)."""
+        self._popen.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         self._popen.terminate()
@@ -160,7 +173,7 @@ class Lab:
     """All of it, as a context manager. Questions are asked inside `entered()`."""
 
     def __init__(self) -> None:
-        self.processes: list[_Process] = []
+        self.processes: list[Process] = []
         self.anchor = ""
         """The root's DS record, in presentation form."""
         self._stack = ExitStack()
@@ -174,7 +187,7 @@ class Lab:
             stack.callback(self._namespace.close)
             stack.callback(self._stop)
             with self.entered():
-                self._interfaces(BIND, CLIPPING, BIND_RESOLVER, POWERDNS[-1])
+                self._interfaces(BIND, CLIPPING, BIND_RESOLVER, OWN_BIND, POWERDNS[-1])
                 for swallowed in (TCP_SERVER, SILENT_SERVER):
                     stack.enter_context(contextlib.closing(_swallow(swallowed)))
                 self._api = stack.enter_context(httpx.Client(base_url=f"http://{API}:8081", headers={"X-API-Key": configs.API_KEY}))
@@ -254,6 +267,12 @@ class Lab:
         zone = {"name": f"{apex}.", "kind": "Native", "nameservers": [], "rrsets": rrsets, "dnssec": signed, "api_rectify": signed}
         self._called("POST", "/api/v1/servers/localhost/zones", zone)
 
+    def held(self, apex: str) -> set[Record]:
+        """All of a zone, as the DNS host with an API holds it, SOA and apex NS aside."""
+        rrsets = self._called("GET", f"/api/v1/servers/localhost/zones/{apex}.").json()["rrsets"]
+        records = {Record(absolute(rrset["name"]), rrset["type"], row["content"]) for rrset in rrsets for row in rrset["records"]}
+        return {record for record in records if record.rtype not in ("SOA", "NS")}
+
     def patch(self, apex: str, records: Iterable[Record], how: str) -> None:
         """Replace or delete the RRsets of records, as the owner does by hand."""
         rrsets = [rrset | {"changetype": how} for rrset in _rrsets(records)]
@@ -275,6 +294,7 @@ class Lab:
         self._start(API, ".", ["pdns_server", f"--config-dir={folder}"], folder)
         self.create("hosts.com", _addresses(), 60)
         self.create(SIGNED, (), NEGATIVE_TTL, signed=True)
+        self.create(UNPROVED, (), NEGATIVE_TTL)
         keys = self._called("GET", f"/api/v1/servers/localhost/zones/{SIGNED}./cryptokeys").json()
         signed_ds = next(ds for key in keys for ds in key["ds"] if ds.split()[2] == "2")
 
@@ -294,7 +314,10 @@ class Lab:
         (registry / "com.zone").write_text(_head("com", "a.tld") + hosts + glue + others)
         net = f"{SIGNED}. IN DS {signed_ds}\n" + "".join(f"{SIGNED}. IN NS {host}.\n" for host in POWERDNS_HOSTS)
         net += f"{bogus_ds}\n{BOGUS}. IN NS knot.hosts.com.\n"
+        net += "".join(f"{UNPROVED}. IN NS {host}.\n" for host in POWERDNS_HOSTS)
         net_ds = _sign(registry, "net", _head("net", "a.tld") + net)
+        proofless = registry / "net.zone"
+        proofless.write_text(re.sub(rf"^{re.escape(UNPROVED)}\.\s.*RRSIG\s+NSEC\s.*\n", "", proofless.read_text(), flags=re.MULTILINE))
         (registry / "knot.conf").write_text(configs.knot(registry, REGISTRY, ["com", "net"], {}))
         self._start(REGISTRY, "com", ["knotd", "-c", str(registry / "knot.conf")], registry)
 
@@ -341,7 +364,7 @@ class Lab:
         self._start(DNSMASQ, ".", ["dnsmasq", "-d", "-C", str(folder / "dnsmasq.conf")], folder)
 
     def _start(self, address: str, asked: str, argv: Sequence[str], folder: Path, transport: str = "udp") -> None:
-        process = _Process(address, asked, argv, folder)
+        process = Process(address, asked, argv, folder)
         self.processes.append(process)
         process.wait_until_it_answers(transport)
 

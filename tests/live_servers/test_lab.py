@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from live_servers.lab import PROGRAMS, Lab
+from live_servers.lab import LIBRARIES, PROGRAMS, Lab
 
 pytestmark = pytest.mark.live_servers
 
 
 def test_ci_installs_every_program_that_the_lab_runs() -> None:
     installed = (Path(__file__).parents[2] / ".ci" / "apt.txt").read_text().split()
-    assert {*PROGRAMS.values(), "pdns-backend-lmdb"} <= set(installed)
+    assert {*PROGRAMS.values(), *LIBRARIES} <= set(installed)
 
 
 def test_its_network_is_not_the_machines(started_lab: Lab) -> None:

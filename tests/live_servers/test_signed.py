@@ -2,11 +2,11 @@
 
 import pytest
 
-from live_servers.lab import BIND_RESOLVER, BOGUS, DNSMASQ, KNOT, KRESD, POWERDNS, RECURSOR, SIGNED, UNBOUND, UNBOUND_FRESH, Lab
+from live_servers.lab import BIND_RESOLVER, BOGUS, DNSMASQ, KNOT, KRESD, POWERDNS, RECURSOR, SIGNED, UNBOUND, UNBOUND_FRESH, UNPROVED, Lab
 from live_servers.test_proof import at, look, wanted
 from wixsend.names import text
 from wixsend.testing.world import record
-from wixsend.verdict import Verdict
+from wixsend.verdict import GRACE, Verdict
 
 pytestmark = pytest.mark.live_servers
 
@@ -33,3 +33,20 @@ async def test_a_broken_signature_is_seen_at_the_authoritative_server_before_any
     assert "fully validated" not in lab.delv(UNBOUND_FRESH, text(BROKEN.owner), "CNAME")
     for servers, status in ((VALIDATING, "SERVFAIL"), (TRUSTING, "NOERROR")):
         assert all(f"status: {status}" in lab.dig(f"@{server}", text(BROKEN.owner), "CNAME") for server in servers)
+
+
+async def test_a_denial_above_the_zone_that_lacks_its_signature_is_seen_at_resolvers_and_holds_until_they_believe_it(lab: Lab) -> None:
+    wants = wanted(UNPROVED)
+    lab.patch(UNPROVED, wants, "REPLACE")
+    proof = await look(lab, wants, UNPROVED, waited=GRACE, resolvers=VALIDATING)
+    assert all(at(proof, server) == {Verdict.VISIBLE} for server in POWERDNS)
+    assert all(at(proof, server) == {Verdict.BOGUS} for server in VALIDATING)
+    assert proof.at_authoritative
+    assert not proof.complete
+    assert "validates, and fails on" in proof.why
+    mixed = await look(lab, wants, UNPROVED, waited=GRACE, resolvers=(*VALIDATING, *TRUSTING))
+    assert mixed.complete, mixed.why
+    assert any("validates, and fails on" in warning for warning in mixed.warnings)
+    assert "fully validated" not in lab.delv(UNBOUND_FRESH, text(wants[0].owner), "CNAME")
+    for extra, status in ((), "SERVFAIL"), (("+cdflag",), "NOERROR"):
+        assert f"status: {status}" in lab.dig(f"@{UNBOUND}", text(wants[0].owner), "CNAME", *extra)

@@ -72,5 +72,5 @@ async def test_the_soa_tells_for_how_long_resolvers_may_deny(lab: Lab) -> None:
     client = Dns(lab.settings())
     soa = await client.soa(await client.delegation(absolute(MIRRORED)))
     shown = lab.dig("@127.0.10.4", MIRRORED, "SOA", "+short").split()
-    assert soa == Soa(int(shown[2]), 60, int(shown[6]))
+    assert soa == Soa(int(shown[2]), 60, int(shown[6]), absolute(shown[0]), absolute(shown[1]))
     assert soa.negative_ttl == 2

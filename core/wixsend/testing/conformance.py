@@ -47,7 +47,7 @@ from wixsend.plan import Change, Edit, Mark, Plan, Wanted, plan, plan_undo
 from wixsend.provider import Credentials, ProviderPlugin
 from wixsend.records import WHOLE, Granularity, Record, Zone
 from wixsend.testing.fakes import FakeHost, Request, Response
-from wixsend.testing.server import Fault, Kind, Server
+from wixsend.testing.server import Fault, Kind, Server, speaking_dns
 from wixsend.wire import HttpWire
 
 __all__ = ["ProviderConformance"]
@@ -211,7 +211,9 @@ class ProviderConformance:
     @pytest.fixture
     def server(self, facts: FakeHost) -> Iterator[Server]:
         """The vendor's HTTP, and another origin, `elsewhere`, which nobody may ask anything."""
-        with Server({facts.name: facts.handle, "elsewhere": lambda _request: Response.json({})}) as server:
+        with Server(
+            {facts.name: facts.handle, "elsewhere": lambda _request: Response.json({})}, dns=speaking_dns({facts.name: facts})
+        ) as server:
             yield server
 
     @pytest.fixture
@@ -237,11 +239,13 @@ class ProviderConformance:
         fields = {field.name for field in plugin.credentials}
         assert plugin.name == facts.name, "the plugin and its fake go by one name"
         assert plugin.name == plugin.name.lower() and plugin.name.replace("-", "").isalnum(), f"{plugin.name!r} is no plugin name"
-        assert urlsplit(plugin.base_url).scheme == "https", "the base URL must be https"
+        assert bool(plugin.base_url) != bool(plugin.own_url), "a plugin has a base URL, or shows how one's own is written"
+        assert urlsplit(plugin.base_url or plugin.own_url).scheme in ("https", "dns"), "the base URL must be https, or dns for DNS messages"
         assert len(fields) == len(plugin.credentials), "two credentials have one name"
         assert all(field.help and field.env == field.env.upper() for field in plugin.credentials), "a credential lacks its help or `env`"
         assert set(facts.credentials) <= fields, "the fake takes credentials that the plugin does not ask for"
-        assert plugin.permissions and plugin.name_servers, "the plugin does not say which permissions, or name servers, it means"
+        assert plugin.permissions, "the plugin does not say which permissions it means"
+        assert bool(plugin.name_servers) == bool(plugin.base_url), "a host has name servers of its own, unless people run it for themselves"
         assert 0 < plugin.limits.min_ttl <= plugin.limits.max_ttl, "the limits of TTLs make no sense"
 
     # Which zone

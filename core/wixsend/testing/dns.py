@@ -48,6 +48,7 @@ type Glue = Callable[[Name, Name], list[RRset]]
 type FaultKind = (
     Literal["drop", "drop-udp", "delay", "servfail", "refuse", "deny", "no-data", "lame", "no-aa", "unsigned", "stray-glue", "many-servers"]
     | Literal["truncate", "no-edns", "garbage", "wrong-id", "wrong-question", "wrong-source", "forged-first", "huge", "pointer-loop"]
+    | Literal["disbelieve"]
 )
 
 type Transport = Literal["udp", "tcp", "tls", "https"]
@@ -90,7 +91,8 @@ class DnsFault:
     referral; many-servers: a thousand name servers in a referral; truncate: TC and nothing else over UDP; no-edns: FORMERR to
     questions with EDNS; garbage, wrong-id, wrong-question, wrong-source: answers that a client must not believe, each followed by
     silence; forged-first: one with a wrong id, and then the right one; huge: two thousand other CNAMEs before the right ones;
-    pointer-loop: a compressed name that leads to itself. `times` is how often it still happens, `None` always. `action` is called
+    pointer-loop: a compressed name that leads to itself; disbelieve: SERVFAIL unless told to check no signatures (CD), as a
+    resolver that validates. `times` is how often it still happens, `None` always. `action` is called
     when it does, on the DNS thread.
     """
 
@@ -707,6 +709,8 @@ class SandboxDns:
         self.queries.append(Query(endpoint.label, name, rtype, rd, transport))
         fault = self._fault(endpoint, name, rtype)
         kind = fault.kind if fault is not None else None
+        if kind == "disbelieve":
+            kind = None if query.flags & dns.flags.CD else "servfail"
         if fault is not None and fault.action is not None:
             fault.action()
         if kind == "drop" or (kind == "drop-udp" and transport == "udp"):

@@ -1,4 +1,4 @@
-"""The contract of a vendor's stateful fake: HTTP requests in, HTTP responses out, raw state to look at, DNS to publish.
+"""The contract of a vendor's stateful fake: requests in, responses out, raw state to look at, DNS to publish.
 
 A fake is a plain state machine without sockets. `wixsend.testing.server` serves it over HTTP on loopback, counts its calls and
 injects faults; the sandbox publishes what its zones hold. A fake keeps its vendor's bad habits, and where it is not known
@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl
 
 from wixsend.records import Record
@@ -20,7 +20,10 @@ __all__ = ["FakeHost", "Request", "Response"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request: `path` percent-decoded without the query, `query` in order, header names in lower case."""
+    """One HTTP request: `path` percent-decoded without the query, `query` in order, header names in lower case.
+
+    Or one DNS message, in `body`: `method` is QUERY, UPDATE, or CHECK for an update that changes nothing; `path` is `/NAME/TYPE`.
+    """
 
     method: str
     path: str
@@ -44,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response."""
+    """One HTTP response; or one DNS message, in `body`."""
 
     status: int = 200
     body: bytes = b""
@@ -76,6 +79,11 @@ class FakeHost(ABC):
     credentials: ClassVar[Mapping[str, str]]
     """The only credentials that it accepts, by `CredentialField.name`."""
 
+    speaks: ClassVar[Literal["http", "dns"]] = "http"
+    """How it is spoken to: by HTTP, or by DNS messages over TCP."""
+    also: "ClassVar[tuple[type[FakeHost], ...]]" = ()
+    """The same host, opened by the credentials of the plugin's other ways (`ProviderPlugin.also`), which differ in `credentials` alone."""
+
     def __init__(self, now: Callable[[], float] = time.monotonic, rate_limits: bool = False) -> None:
         self.now = now
         self.rate_limits = rate_limits
@@ -83,6 +91,10 @@ class FakeHost(ABC):
     @abstractmethod
     def handle(self, request: Request) -> Response:
         """Answer one request, changing the state as the vendor would."""
+
+    def refusal(self, request: Request, status: int) -> Response:
+        """How a host that speaks DNS says what others say by an HTTP status. Only faults ask for it."""
+        raise NotImplementedError(f"{self.name} says {status} by HTTP")
 
     @abstractmethod
     def add_zone(self, apex: str, records: Iterable[Record] = (), **settings: Any) -> None:

@@ -114,13 +114,27 @@ class Subject:
     """A DNS host that the matrix is run on, by the name of its plugin.
 
     `given` are a plugin and its fake that are not installed. `settings` are those of the fake's `add_zone`. `volatile` are fields
-    of the fake's rows that the vendor chooses anew whenever a row is written.
+    of the fake's rows that the vendor chooses anew whenever a row is written. `way` tells the ways into one host apart, in words.
     """
 
     name: str
     given: tuple[ProviderPlugin, type[FakeHost]] | None = field(default=None, hash=False)
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     volatile: frozenset[str] = frozenset({"id", "HostId", "created_on", "modified_on"})
+    way: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.way}" if self.way else self.name
+
+    @classmethod
+    def all_of(cls, name: str) -> "list[Self]":
+        """An installed host, and again for each further way into it that its fake knows; none for a host without a fake."""
+        plugins = Plugins()
+        plugin, fake = plugins.get(name), plugins.sandbox_host(name)
+        if fake is None:
+            return []
+        others = [cls(name, given=(plugin, other), way=plugin.way(other.credentials).api) for other in fake.also]
+        return [cls(name), *others]
 
     def plugins(self) -> Plugins:
         """This host's plugin and no other."""
@@ -255,9 +269,7 @@ class Combination:
     def __str__(self) -> str:
         step = self.step
         question = f" {step.question[0]}" if step.question else ""
-        return (
-            f"{self.number}: {self.subject.name}, {self.job}, {step.medium} call {step.number} ({step.kind}{question}), {self.trouble.name}"
-        )
+        return f"{self.number}: {self.subject}, {self.job}, {step.medium} call {step.number} ({step.kind}{question}), {self.trouble.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +331,7 @@ def _clean(subject: Subject, job: Job) -> _Clean:
         with Tap() as tap:
             ended = asyncio.run(scene.run())
         if not ended.done:
-            raise AssertionError(f"{job} at {subject.name} does not succeed without any trouble: {ended.said}")
+            raise AssertionError(f"{job} at {subject} does not succeed without any trouble: {ended.said}")
         asked = iter(scene.asked)
         steps: list[Step] = []
         writes: set[_Signature] = set()
@@ -470,7 +482,7 @@ class _Scene:
     @property
     def secrets(self) -> list[str]:
         """What no message may hold."""
-        secret = {credential.name for credential in self.world.plugins.get(self.subject.name).credentials if credential.secret}
+        secret = {credential.name for credential in self.world.plugins.get(self.subject.name).fields if credential.secret}
         given = self.world.hosts[self.subject.name].credentials
         return [self.world.wix.site.api_key, *(given[name] for name in secret if name in given)]
 

@@ -25,7 +25,7 @@ from wixsend.provider import ProviderPlugin
 from wixsend.records import Record
 from wixsend.testing.dns import SandboxDns
 from wixsend.testing.fakes import FakeHost, Request, Response
-from wixsend.testing.server import Call, Faults, Server
+from wixsend.testing.server import Call, Faults, Server, speaking_dns
 from wixsend.testing.wix import FakeDomain, FakeSite, FakeWix
 
 __all__ = ["ELSEWHERE", "WIX", "PluginSource", "Sandbox"]
@@ -98,7 +98,7 @@ class Sandbox:
         self._zones: dict[str, tuple[Record, ...]] = {}
         self._targets: dict[str, dict[Record, None]] = {apex: {} for apex in _TARGET_ZONES}
         services = {home: self._handler(home) for home in self._homes.values()}
-        self._server = Server({WIX: self.wix.handle, **services}, ports)
+        self._server = Server({WIX: self.wix.handle, **services}, ports, dns=speaking_dns(self.hosts))
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -208,7 +208,7 @@ class Sandbox:
         for name, host in self.hosts.items():
             home = self._homes[name]
             found[base_url_variable(home)] = self.url(home)
-            fields = [each for each in self._plugins[home].credentials if each.name in host.credentials]
+            fields = [each for each in self._plugins[home].fields if each.name in host.credentials]
             found |= {each.env if name == home else _variable(name, each.name): host.credentials[each.name] for each in fields}
         return found | {
             "WIXSEND_DNS_RESOLVERS": ",".join(settings.resolvers),

@@ -1,4 +1,4 @@
-"""Fakes over real HTTP on loopback, with faults on request and every call counted.
+"""Fakes over real HTTP, or DNS over TCP, on loopback, with faults on request and every call counted.
 
     with Server({"cloudflare": fake.handle}) as server:
         server.faults.add(Fault("lost-reply", service="cloudflare", call=3))
@@ -22,13 +22,21 @@ from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qsl
 
+import dns.exception
+import dns.message
+import dns.opcode
+import dns.rdatatype
+import dns.update
 from aiohttp import web
 
-from wixsend.testing.fakes import Request, Response
+from wixsend.testing.fakes import FakeHost, Request, Response
 
-__all__ = ["Call", "Fault", "Faults", "Handler", "Kind", "Server"]
+__all__ = ["Call", "Fault", "Faults", "Handler", "Kind", "Refusal", "Server", "speaking_dns"]
 
 type Handler = Callable[[Request], Response]
+
+type Refusal = Callable[[Request, int], Response]
+"""How a service that speaks DNS says what others say by an HTTP status."""
 
 type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html", "empty", "latency", "wrong-shape", "meanwhile", "stale"]
 """What goes wrong:
@@ -44,8 +52,12 @@ type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html"
     latency      held for `seconds`, then handled and answered
     meanwhile    `action` runs just before the request is handled: another editor between two calls
     stale        answered as the same request had been when `Server.remember` was called; handled when it had not been asked by then
+
+A service that speaks DNS has no statuses: an error status becomes its own refusal, unless the fault has a body of its own. Whatever else
+is faked is sent in the place of a DNS message; `wrong-shape` is then an answer to another question.
 """
 
+_DNS_METHODS = frozenset({"QUERY", "UPDATE", "CHECK"})
 _ALWAYS_HANDLED = frozenset({"lost-reply", "truncate", "latency", "meanwhile", "stale"})
 _NEVER_HANDLED = frozenset({"refuse"})
 
@@ -90,6 +102,8 @@ class Fault:
                 return Response(200, page, {"content-type": "text/html; charset=utf-8", **self.headers})
             case "empty":
                 return Response(200, b"", self.headers)
+            case "wrong-shape" if request.method in _DNS_METHODS:
+                return Response(200, self.body or _another_answer(request.body))
             case "wrong-shape" if "xml" in request.path:
                 return Response(200, self.body or b"<unexpected><shape/></unexpected>", {"content-type": "text/xml", **self.headers})
             case "wrong-shape":
@@ -150,14 +164,25 @@ class Call:
         return self.request.path
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What becomes of a request: its answer; or none (`reset`, `closed`), or half of it."""
+
+    response: Response
+    ending: Literal["answered", "reset", "closed", "halved"] = "answered"
+
+
 class Server:
     """Serves one fake for each service on 127.0.0.1; a context manager.
 
-    `ports` fixes the port of a service, any free one otherwise. Leaving the context closes every connection, hanging ones
-    included, and raises what a handler raised: a bug in a fake must not pass for the vendor's misbehaviour.
+    `ports` fixes the port of a service, any free one otherwise. `dns` are those that speak DNS, each with its refusals. Leaving the context
+    closes every connection, hanging ones included, and raises what a handler raised: a bug in a fake must not pass for the vendor's
+    misbehaviour.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler], ports: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, handlers: Mapping[str, Handler], ports: Mapping[str, int] | None = None, dns: Mapping[str, Refusal] | None = None
+    ) -> None:
         self.faults = Faults()
         self.calls: list[Call] = []
         self._handlers = dict(handlers)
@@ -167,6 +192,9 @@ class Server:
         self._counting = threading.Lock()
         self._latest: dict[object, Response] = {}
         self._remembered: dict[object, Response] = {}
+        self._dns = dict(dns or {})
+        self._listeners: dict[str, asyncio.Server] = {}
+        self._connections: set[asyncio.StreamWriter] = set()
         self._sites: dict[str, web.TCPSite] = {}
         self._runners: dict[str, web.ServerRunner] = {}
         self._bugs: list[BaseException] = []
@@ -191,7 +219,7 @@ class Server:
 
     def url(self, service: str) -> str:
         """The base URL of a service, without a final slash."""
-        return f"http://127.0.0.1:{self._ports[service]}"
+        return f"{'dns' if service in self._dns else 'http'}://127.0.0.1:{self._ports[service]}"
 
     def count(self, service: str) -> int:
         """How many requests arrived for a service since the start or the last `reset_counts`."""
@@ -211,7 +239,7 @@ class Server:
     def shut(self, service: str) -> None:
         """Refuse new connections to a service, as where nobody listens; from any thread but the server's own."""
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(self._sites[service].stop(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._stop(service), self._loop).result()
 
     def reopen(self, service: str) -> None:
         """Listen again, at the same port."""
@@ -240,8 +268,17 @@ class Server:
             self._ready.set()
             for runner in self._runners.values():
                 await runner.cleanup()
+            for listener in self._listeners.values():
+                listener.close()
+            for writer in self._connections:
+                writer.transport.abort()
 
     async def _open(self, service: str) -> None:
+        if service in self._dns:
+            await self._listen(service, self._wanted_ports.get(service, 0))
+            self._ports[service] = self._listeners[service].sockets[0].getsockname()[1]
+            return
+
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
             try:
                 return await self._answer(service, request)
@@ -260,11 +297,60 @@ class Server:
         self._ports[service] = runner.addresses[0][1]
 
     async def _listen(self, service: str, port: int) -> None:
+        if service in self._dns:
+            self._listeners[service] = await asyncio.start_server(partial(self._converse, service), "127.0.0.1", port, reuse_address=True)
+            return
         self._sites[service] = web.TCPSite(self._runners[service], "127.0.0.1", port, reuse_address=True)
         await self._sites[service].start()
 
+    async def _stop(self, service: str) -> None:
+        if service in self._dns:
+            self._listeners[service].close()
+        else:
+            await self._sites[service].stop()
+
     async def _answer(self, service: str, raw: web.BaseRequest) -> web.StreamResponse:
-        request = await _received(raw)
+        outcome = await self._outcome(service, await _received(raw))
+        match outcome.ending:
+            case "reset":
+                return _reset(raw)
+            case "closed":
+                return _close_after(raw, b"")
+            case "halved":
+                return _close_after(raw, _half(outcome.response))
+        response = outcome.response
+        return web.Response(status=response.status, body=response.body, headers=dict(response.headers))
+
+    async def _converse(self, service: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """DNS messages over one TCP connection (RFC 1035, 4.2.2), for as long as the client likes."""
+        self._connections.add(writer)
+        try:
+            while True:
+                length = int.from_bytes(await reader.readexactly(2))
+                outcome = await self._outcome(service, _message(await reader.readexactly(length)))
+                body = outcome.response.body
+                framed = len(body).to_bytes(2) + body
+                match outcome.ending:
+                    case "reset":
+                        _linger(writer.get_extra_info("socket"))
+                        writer.transport.abort()
+                        return
+                    case "closed":
+                        return
+                    case "halved":
+                        writer.write(framed[: len(framed) // 2])
+                        return
+                writer.write(framed)
+                await writer.drain()
+        except (EOFError, ConnectionError):
+            return  # the client is gone
+        except Exception as bug:
+            self._bugs.append(bug)
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+
+    async def _outcome(self, service: str, request: Request) -> _Outcome:
         call = self._count(service, request)
         fault = self.faults.take(service, call.number, request)
         if fault is not None and fault.kind == "latency":
@@ -278,18 +364,24 @@ class Server:
         elif fault is None or fault.lets_through:
             response = self._latest[asked] = await self._run(service, lambda: self._handlers[service](request))
         if fault is not None:
-            response = fault.answer(request) or response
+            response = self._faked(service, fault, request) or response
         match fault.kind if fault else None:
             case "refuse" | "lost-reply":
-                return _reset(raw)
+                return _Outcome(response, "reset")
             case "hang":
                 assert fault is not None
                 await self._hold(fault.seconds)
-                return _close_after(raw, b"")
+                return _Outcome(response, "closed")
             case "truncate":
-                return _close_after(raw, _half(response))
+                return _Outcome(response, "halved")
         call.status = response.status
-        return web.Response(status=response.status, body=response.body, headers=dict(response.headers))
+        return _Outcome(response)
+
+    def _faked(self, service: str, fault: Fault, request: Request) -> Response | None:
+        """The answer in place of the fake's, in the service's own words where it speaks DNS."""
+        answer = fault.answer(request)
+        refuses = fault.kind == "status" and fault.status >= 400 and fault.body in (b"", b"{}")
+        return self._dns[service](request, fault.status) if refuses and service in self._dns else answer
 
     def _count(self, service: str, request: Request) -> Call:
         with self._counting:
@@ -307,6 +399,30 @@ class Server:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
+def speaking_dns(services: Mapping[str, FakeHost]) -> dict[str, Refusal]:
+    """Those of the services that speak DNS, as `Server` wants to know of them."""
+    return {name: host.refusal for name, host in services.items() if host.speaks == "dns"}
+
+
+def _message(wire: bytes) -> Request:
+    """A DNS message as a request; its signature is for the fake to judge."""
+    try:
+        message = dns.message.from_wire(wire, keyring=False)
+        [asked] = message.question
+    except (dns.exception.DNSException, ValueError):
+        return Request("QUERY", "/", body=wire)
+    changes = isinstance(message, dns.update.UpdateMessage) and bool(message.update)
+    method = "QUERY" if message.opcode() == dns.opcode.QUERY else "UPDATE" if changes else "CHECK"
+    return Request(method, f"/{asked.name.to_text(omit_final_dot=True)}/{dns.rdatatype.to_text(asked.rdtype)}", body=wire)
+
+
+def _another_answer(wire: bytes) -> bytes:
+    """A well-formed answer to something else."""
+    answer = dns.message.make_response(dns.message.make_query("something-else.example", "TXT"))
+    answer.id = int.from_bytes(wire[:2])
+    return answer.to_wire()
+
+
 async def _received(raw: web.BaseRequest) -> Request:
     headers: dict[str, str] = {}
     for name, value in raw.headers.items():
@@ -319,9 +435,13 @@ async def _received(raw: web.BaseRequest) -> Request:
 def _reset(raw: web.BaseRequest) -> web.StreamResponse:
     """Cut the connection with a TCP reset: what a client sees of a crashed process or an impatient middlebox."""
     if raw.transport is not None:
-        raw.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        _linger(raw.transport.get_extra_info("socket"))
         raw.transport.abort()
     return web.Response()  # goes nowhere: aiohttp finds the connection closed
+
+
+def _linger(connected: socket.socket) -> None:
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _close_after(raw: web.BaseRequest, sent: bytes) -> web.StreamResponse:

@@ -38,7 +38,7 @@ from wixsend.sheet import read_sheet
 from wixsend.survey import Approve, Order
 from wixsend.testing.dns import SandboxDns
 from wixsend.testing.fakes import FakeHost, Request, Response
-from wixsend.testing.server import Server
+from wixsend.testing.server import Server, speaking_dns
 from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import RATE, Wix, WixApiKey
@@ -165,7 +165,8 @@ class World:
             if made is not None:
                 self.hosts[name] = made(self.clock.now, limits)
         self._locks = {name: threading.RLock() for name in self.hosts}
-        self.server = Server({"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}})
+        handlers = {"wix": self.wix.handle, **{name: self._handler(name) for name in self.hosts}}
+        self.server = Server(handlers, dns=speaking_dns(self.hosts))
         self.accounts = [OneAccount(name, self._homes[name], dict(host.credentials)) for name, host in self.hosts.items()]
         self.around: Around | None = None
         self._made_plugins = plugins
@@ -257,7 +258,8 @@ async def no(_plan: Plan, _located: Located) -> bool:
 class Run:
     """One process: what it opened, what it showed. Everything is closed after each call.
 
-    `settings` are changes to those of DNS, `timeout` is for HTTP, in real seconds; `adapter` opens accounts.
+    `settings` are changes to those of DNS, `timeout` is for HTTP, in real seconds; `adapter` opens accounts; `database` is the URL of the
+    journal, where it is not in the world's folder.
     """
 
     reach: Callable[[], Reach]
@@ -271,6 +273,7 @@ class Run:
     timeout: float = 1.0
     plugins: Plugins | None = None
     adapter: type[Adapter] = Adapter
+    database: str = ""
 
     async def authenticate(self, *, approve: Approve = yes, wait: bool = True, watch: Callable[[Update], None] | None = None) -> Entry:
         """`wixsend authenticate`."""
@@ -313,7 +316,7 @@ class Run:
     def journal(self) -> Journal:
         """The journal, to look at."""
         folder = self.reach().folder
-        return Journal(f"sqlite:///{folder / 'journal.db'}", folder, self.times)
+        return Journal(self.database or f"sqlite:///{folder / 'journal.db'}", folder, self.times)
 
     def _order(self) -> Order:
         given = {"site": "main", "domain": parse_sending_domain(self.domain), "known_targets": KNOWN_TARGETS} | self.order

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx
 
@@ -15,7 +15,6 @@ from wixsend import (
     EditRejected,
     ErrorRule,
     Name,
-    OutcomeUnknown,
     PermissionMissing,
     ProviderError,
     RateLimited,
@@ -28,8 +27,9 @@ from wixsend import (
     ZoneNotHeld,
     absolute,
     text,
+    write_one_by_one,
 )
-from wixsend_digitalocean.rows import record_of, row_for
+from wixsend_digitalocean.rows import Row, record_of, row_for
 
 __all__ = ["ERRORS", "DigitalOcean"]
 
@@ -118,27 +118,19 @@ class DigitalOcean:
         return Snapshot(replace(zone, name_servers=tuple(server.target for server in servers)), own, WHOLE, total=len(own))
 
     async def write(self, edit: Edit) -> Receipt:
-        """One call for each record, owner by owner: what goes, then what comes. Nothing is begun that could not be taken back."""
-        zone = edit.before.zone
-        steps = [(list(map(_id, change.remove)), [row_for(record, zone.apex) for record in change.add]) for change in edit.changes]
-        for old in _making_room(edit):
-            row_for(old, zone.apex)  # raises for what could not be put back
-        made: list[Record] = []
-        calls = 0
-        try:
-            for going, coming in steps:
-                for number in going:
-                    await self._ask("DELETE", f"/domains/{zone.ref}/records/{number}")
-                    calls += 1
-                for row in coming:
-                    answer = await self._ask("POST", f"/domains/{zone.ref}/records", json=row)
-                    calls += 1
-                    made.append(record_of(answer["domain_record"], zone.apex))
-        except Exception as failure:
-            if not calls and _refused(failure):
-                raise
-            await self._back_out(edit, failure, calls)
-        return Receipt(tuple(made))
+        """One call for each record: DigitalOcean takes no two together."""
+        return await write_one_by_one(edit, self, "DigitalOcean")
+
+    def row(self, record: Record, apex: Name) -> Row:
+        return row_for(record, apex)
+
+    async def add(self, zone: Zone, row: Row) -> Record:
+        answer = await self._ask("POST", f"/domains/{zone.ref}/records", json=row)
+        return record_of(answer["domain_record"], zone.apex)
+
+    async def remove(self, zone: Zone, record: Record) -> None:
+        assert isinstance(record.ref, dict)
+        await self._ask("DELETE", f"/domains/{zone.ref}/records/{int(record.ref['id'])}")
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -151,47 +143,3 @@ class DigitalOcean:
         if response.status_code != httpx.codes.NO_CONTENT:
             raise ValueError(f"a removal was answered with HTTP {response.status_code}, and not with 204")
         return None
-
-    async def _back_out(self, edit: Edit, failure: Exception, calls: int) -> NoReturn:
-        """An edit stopped half-way: put back what was removed to make room for what did not come, and raise.
-
-        The failure itself where nothing else was done, otherwise `OutcomeUnknown`: then only a new look tells.
-        """
-        zone, room = edit.before.zone, _making_room(edit)
-        back: list[Record] = []
-        try:
-            here = (await self.read(zone, frozenset())).records if room else ()
-            arrived = {new.owner for new in edit.adds if new in here}
-            back = [old for old in room if old not in here and old.owner not in arrived]
-            for old in back:
-                await self._ask("POST", f"/domains/{zone.ref}/records", json=row_for(old, zone.apex))
-        except Exception as again:
-            lost = ", ".join(map(str, room))
-            raise _unknown(failure, f"what was to make room may be gone and could not be put back ({_why(again)}): {lost}") from failure
-        if calls > len(back):
-            raise _unknown(failure, "a part of the edit had been made by then") from failure
-        raise failure
-
-
-def _id(record: Record) -> int:
-    assert isinstance(record.ref, dict)
-    return int(record.ref["id"])
-
-
-def _making_room(edit: Edit) -> tuple[Record, ...]:
-    """The records that go only so that others can come at their owner."""
-    return tuple(old for change in edit.changes if change.add for old in change.remove)
-
-
-def _refused(failure: Exception) -> bool:
-    """True when the call surely did nothing: DigitalOcean said no."""
-    return isinstance(failure, httpx.HTTPStatusError) and failure.response.status_code < 500
-
-
-def _why(failure: Exception) -> str:
-    return _says(failure) if isinstance(failure, httpx.HTTPStatusError) else f"no answer that makes sense ({type(failure).__name__})"
-
-
-def _unknown(failure: Exception, state: str) -> OutcomeUnknown:
-    wait = _retry_after(failure) if isinstance(failure, httpx.HTTPStatusError) else None
-    return OutcomeUnknown(f"DigitalOcean: {_why(failure)}; {state}", "wixsend looks at the zone before anything else.", retry_after=wait)

@@ -30,10 +30,10 @@ from wixsend.records import WHOLE
 from wixsend.testing.fakes import Request
 from wixsend.testing.server import Fault, Server
 from wixsend.wire import HttpWire
-from wixsend_godaddy import PLUGIN
+from wixsend_godaddy import CLASSIC
 from wixsend_godaddy.adapter import ERRORS, GoDaddy
-from wixsend_godaddy.fence import GoDaddyError
 from wixsend_godaddy.sandbox import FakeGoDaddy
+from wixsend_godaddy.vendor import GoDaddyError
 
 APEX = absolute("example.com")
 POLICY = Record(absolute("_dmarc", APEX), "TXT", '"v=DMARC1; p=reject"', 7200)
@@ -62,7 +62,7 @@ def _failure(work: Callable[[], object], writing: bool = False) -> ProviderError
     try:
         done = work()
     except Exception as wrong:
-        return translate(wrong, ERRORS, PLUGIN.label, writing)
+        return translate(wrong, ERRORS, CLASSIC.label, writing)
     raise AssertionError(f"it did not fail: {done}")
 
 

@@ -16,9 +16,10 @@ from wixsend.records import WHOLE
 from wixsend.testing.fakes import Request, Response
 from wixsend.testing.server import Fault, Server
 from wixsend.wire import HttpWire
-from wixsend_godaddy.fence import Call, FencedClient, GoDaddyError, NotAllowed, account, calls_for
+from wixsend_godaddy.fence import Call, FencedClient, account, calls_for
 from wixsend_godaddy.rows import record_of
 from wixsend_godaddy.sandbox import FakeGoDaddy
+from wixsend_godaddy.vendor import GoDaddyError, NotAllowed
 
 APEX = absolute("example.com")
 

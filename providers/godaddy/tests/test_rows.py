@@ -127,3 +127,31 @@ def test_nonsense_is_a_value_error_and_nothing_else(value: object) -> None:
             record_of(row, APEX)
         except ValueError:
             continue
+
+
+@pytest.mark.parametrize(
+    ("row", "owner", "rdata"),
+    [
+        ({"type": "CAA", "name": "@", "flag": 0, "tag": "issue", "data": "ca.example.net"}, "example.com.", '0 issue "ca.example.net"'),
+        ({"type": "CNAME", "name": "www", "data": "www.example.net."}, "www.example.com.", "www.example.net."),
+        (
+            {
+                "type": "TLSA",
+                "name": "www",
+                "port": 443,
+                "protocol": "_tcp",
+                "usage": 3,
+                "selector": 1,
+                "matchingType": 1,
+                "certificateData": "d2ab",
+            },
+            "_443._tcp.www.example.com.",
+            "3 1 1 d2ab",
+        ),
+        ({"type": "HTTPS", "name": "@", "priority": 1, "data": ".", "parameters": "alpn=h2"}, "example.com.", "1 . alpn=h2"),
+        ({"type": "HTTPS", "name": "@", "priority": 0, "data": "a.example.net."}, "example.com.", "0 a.example.net."),
+    ],
+)
+def test_what_version_3_says_in_fields(row: dict[str, Any], owner: str, rdata: str) -> None:
+    record = record_of({"recordId": "Aad7oqdXCms9mlJvm_m6UF-mwjyP", "ttl": 600, **row}, APEX)
+    assert (record.owner, record.rdata) == (absolute(owner), rdata)

@@ -1,6 +1,6 @@
 """The three answers for GoDaddy: its domains API version 1, through godaddypy behind the fence."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import httpx
@@ -16,7 +16,6 @@ from wixsend import (
     Name,
     OutcomeUnknown,
     PermissionMissing,
-    ProviderError,
     QuotaExhausted,
     RateLimited,
     Receipt,
@@ -29,63 +28,50 @@ from wixsend import (
     absolute,
     text,
 )
-from wixsend_godaddy import PLUGIN
-from wixsend_godaddy.fence import Call, FencedClient, GoDaddyError, NotAllowed, account, calls_for, held_row
+from wixsend_godaddy.fence import Call, FencedClient, account, calls_for, held_row
 from wixsend_godaddy.rows import record_of
+from wixsend_godaddy.vendor import BUSY, MINUTE, GoDaddyError, NotAllowed, problem, rule
 
 __all__ = ["ERRORS", "GoDaddy"]
 
-_MINUTE = 60.0
-"""The window of GoDaddy's rate limit: what to wait when it does not say."""
-
-_BUSY = 15.0
-"""How long to leave a zone alone that GoDaddy itself is still changing (409), in seconds."""
-
-
-def _rule(
-    when: Callable[[GoDaddyError], bool], becomes: type[ProviderError], why: str, next_step: str = "", wait: float | None = None
-) -> ErrorRule:
-    return ErrorRule(GoDaddyError, becomes, when, why, next_step, retry_after=lambda error: error.retry_after or wait)
-
-
 ERRORS: tuple[ErrorRule, ...] = (
-    _rule(
+    rule(
         lambda e: e.says("QUOTA_EXCEEDED"),
         QuotaExhausted,
         "the API key's monthly number of calls is used up",
         "Wait for the new month, or ask GoDaddy for more; trying again does not help.",
     ),
-    _rule(lambda e: e.status == 429, RateLimited, "too many calls within a minute", wait=_MINUTE),
-    _rule(lambda e: e.says("DUPLICATE_RECORD"), EditConflict, "a record that was to be added is there already"),
-    _rule(lambda e: e.status == 409, EditConflict, "the zone is being changed by somebody else, or may not be changed now", wait=_BUSY),
-    _rule(
+    rule(lambda e: e.status == 429, RateLimited, "too many calls within a minute", wait=MINUTE),
+    rule(lambda e: e.says("DUPLICATE_RECORD"), EditConflict, "a record that was to be added is there already"),
+    rule(lambda e: e.status == 409, EditConflict, "the zone is being changed by somebody else, or may not be changed now", wait=BUSY),
+    rule(
         lambda e: e.status == 401,
         CredentialsRejected,
         "the API key or its secret is not known",
         "Copy both anew from developer.godaddy.com/keys. A key for OTE is not known in production, nor the other way round.",
     ),
-    _rule(
+    rule(
         lambda e: e.status == 403,
         PermissionMissing,
         "the key is known and may not do this: GoDaddy opens its DNS API only to accounts with 10 or more domains or an active "
         "Discount Domain Club plan, and only for domains of that account",
         "See in GoDaddy's account whether it meets this and holds the domain; if not, add the records by hand: wixsend plan prints them.",
     ),
-    _rule(
+    rule(
         lambda e: e.says("UNKNOWN_DOMAIN"),
         ZoneNotHeld,
         "the domain is not registered in this account, or its name servers are elsewhere and it has no zone here",
         "Name the host or account that serves the zone: --provider NAME, --account NAME.",
     ),
-    _rule(lambda e: e.status == 404 and e.verb == "DELETE", EditConflict, "what was to be removed is gone already"),
-    _rule(lambda e: e.status == 404, ZoneNotHeld, "the account has no such domain", "Name the account that holds it: --account NAME."),
-    _rule(
+    rule(lambda e: e.status == 404 and e.verb == "DELETE", EditConflict, "what was to be removed is gone already"),
+    rule(lambda e: e.status == 404, ZoneNotHeld, "the account has no such domain", "Name the account that holds it: --account NAME."),
+    rule(
         lambda e: e.refused and e.verb != "GET",
         EditRejected,
         "it does not take this edit",
         "Compare the records with GoDaddy's panel; its answer says which field it means.",
     ),
-    _rule(lambda _: True, Unavailable, "it could not answer"),
+    rule(lambda _: True, Unavailable, "it could not answer"),
     ErrorRule(NotAllowed, EditRejected, why="stopped by wixsend itself", next_step="This is a defect: report it, with this message."),
     ErrorRule(httpx.TimeoutException, Unavailable, says=lambda error: f"no answer in time ({type(error).__name__})"),
     ErrorRule(httpx.HTTPError, Unavailable, says=lambda error: f"no answer ({type(error).__name__}: {error})"),
@@ -131,7 +117,7 @@ class GoDaddy:
 
     def _zone(self, apex: Name, status: str, servers: Iterable[str]) -> Zone:
         names = tuple(absolute(server) for server in servers)
-        return Zone(apex, account=self._account, name_servers=names, problem=_problem(status, names))
+        return Zone(apex, account=self._account, name_servers=names, problem=problem(status, names))
 
     def _records(self, apex: Name) -> tuple[Record, ...]:
         """Every record but the apex's SOA and NS, which are GoDaddy's own and read-only."""
@@ -183,13 +169,3 @@ def _refused(failure: Exception) -> bool:
 def _unknown(failure: Exception, state: str) -> OutcomeUnknown:
     wait = failure.retry_after if isinstance(failure, GoDaddyError) else None
     return OutcomeUnknown(f"GoDaddy: {state} ({failure})", "wixsend looks at the zone before anything else.", retry_after=wait)
-
-
-def _problem(status: str, servers: Sequence[Name]) -> str:
-    """Why a domain of the account must not be written, in words for a person; empty when it may."""
-    if status != "ACTIVE":
-        return f"GoDaddy calls the domain {status}: it takes no edits of a domain that is not ACTIVE"
-    ours = tuple(absolute(suffix) for suffix in PLUGIN.name_servers)
-    if servers and not any(server.is_subdomain(suffix) for server in servers for suffix in ours):
-        return f"the domain's name servers are not GoDaddy's ({', '.join(map(text, servers))}): nobody sees what is written here"
-    return ""

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from godaddypy import Account, Client
 
-from wixsend import Credentials, CredentialsMissing, Edit, EditRejected, Name, Record, Unavailable, Wire, absolute, text
+from wixsend import Credentials, Edit, EditRejected, Name, Record, Unavailable, Wire, text
 from wixsend_godaddy.rows import WRITABLE, Row, row_of
+from wixsend_godaddy.vendor import APEX, SAID, GoDaddyError, NotAllowed, credential, domain_text, error_of, field_of, is_name, json_of
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["DOMAINS", "PAGE", "Call", "FencedClient", "GoDaddyError", "NotAllowed", "account", "calls_for", "held_row"]
+__all__ = ["DOMAINS", "PAGE", "Call", "FencedClient", "account", "calls_for", "held_row"]
 
 PAGE = 500
 """Records on one page: the most that the API gives."""
@@ -30,52 +31,10 @@ PAGE = 500
 DOMAINS = 1000
 """Domains on one page: the most that the API gives."""
 
-_APEX = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _OWNER = re.compile(r"\A(?:@|(?:\*|[a-z0-9_-]{1,63})(?:\.[a-z0-9_-]{1,63})*)\Z", re.IGNORECASE)
-_READS = re.compile(rf"/domains(?:/{_APEX}(?:/records)?)?")
-_CREDENTIAL = re.compile(r"[!-9;-~]+")
+_READS = re.compile(rf"/domains(?:/{APEX}(?:/records)?)?")
 _COPY = "Copy it anew from developer.godaddy.com/keys."
-_SAID = 300
 _MOST_PAGES = 200
-
-
-class GoDaddyError(Exception):
-    """An answer of GoDaddy's that is an error, with everything that godaddypy throws away.
-
-    `status` is HTTP's; `code` GoDaddy's, empty when the answer is not GoDaddy's own (a proxy's page); `fields` what it finds wrong
-    with which field, as `(path, code, message)`; `retry_after` the seconds it asks to wait; `verb` what was asked.
-    """
-
-    def __init__(
-        self,
-        verb: str,
-        status: int,
-        code: str = "",
-        message: str = "",
-        fields: tuple[tuple[str, str, str], ...] = (),
-        retry_after: float | None = None,
-    ) -> None:
-        details = "; ".join(" ".join(part for part in field if part) for field in fields)
-        said = " ".join(part for part in (code, message, f"({details})" if details else "") if part)
-        super().__init__(f"HTTP {status} {said}".rstrip())
-        self.verb = verb
-        self.status = status
-        self.code = code
-        self.fields = fields
-        self.retry_after = retry_after
-
-    @property
-    def refused(self) -> bool:
-        """True when this is a no to the request itself, not a failure on the way to an answer (408 is one)."""
-        return 400 <= self.status < 500 and self.status != 408
-
-    def says(self, code: str) -> bool:
-        """True when GoDaddy gives this code, for the whole request or for one of its fields."""
-        return code == self.code or any(code == field_code for _path, field_code, _message in self.fields)
-
-
-class NotAllowed(RuntimeError):
-    """A request that the approved edit does not need was stopped before it was sent: a defect of ours or of the SDK's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +60,8 @@ class Call:
 
 def account(credentials: Credentials) -> Account:
     """godaddypy's account, with credentials that cannot make it look for others in the environment or the home folder."""
-    given = {name: credentials.get(name, "").strip() for name in ("key", "secret", "shopper_id")}
-    for name, value in given.items():
-        if not value and name != "shopper_id":
-            raise CredentialsMissing(f"GoDaddy: the credential {name!r} is empty", _COPY)
-        if value and not _CREDENTIAL.fullmatch(value):
-            raise CredentialsMissing(f"GoDaddy: the credential {name!r} has characters that no credential of GoDaddy's has", _COPY)
-    return Account(api_key=given["key"], api_secret=given["secret"], delegate=given["shopper_id"] or None)
+    shopper = credential(credentials, "shopper_id", _COPY) if credentials.get("shopper_id", "").strip() else None
+    return Account(api_key=credential(credentials, "key", _COPY), api_secret=credential(credentials, "secret", _COPY), delegate=shopper)
 
 
 def calls_for(edit: Edit) -> tuple[Call, ...]:
@@ -118,7 +72,7 @@ def calls_for(edit: Edit) -> tuple[Call, ...]:
     sent: GoDaddy ignores it. Raises `EditRejected` for what GoDaddy's API cannot do, before anything is sent.
     """
     apex = edit.before.zone.apex
-    domain = _domain(apex)
+    domain = domain_text(apex)
     held = [(r, held_row(r, apex)) for r in edit.before.records if isinstance(r.ref, dict) or r.rtype in WRITABLE]
     loses: dict[tuple[str, str], list[tuple[Record, Row]]] = {}
     for record in edit.removes:
@@ -179,14 +133,6 @@ def _checked(name: str) -> None:
         )
 
 
-def _domain(apex: Name) -> str:
-    """The apex as it stands in paths. Raises `EditRejected` for what is no domain that GoDaddy could hold."""
-    domain = text(apex)
-    if not re.fullmatch(_APEX, domain):
-        raise EditRejected(f"GoDaddy: {domain!r} is not a domain name that it could hold")
-    return domain
-
-
 class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
     """godaddypy with its one way out replaced. Reads are free; `allowing` opens the fence for certain writes, each of them once."""
 
@@ -201,7 +147,7 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
 
         Nothing else of the answer is kept: it holds the transfer code and the registrant's address.
         """
-        if not re.fullmatch(_APEX, text(apex)):
+        if not re.fullmatch(APEX, text(apex)):
             return None
         try:
             answer = self.get_domain_info(text(apex))
@@ -209,7 +155,7 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
             if error.status == 404 and error.code:
                 return None
             raise
-        if not _names(_field(answer, "domain"), apex):
+        if not is_name(field_of(answer, "domain"), apex):
             raise Unavailable(f"GoDaddy's answer about the domain {text(apex)} is about another one")
         return _described(answer)
 
@@ -222,7 +168,7 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
             page = self._get_json_from_response(self.API_TEMPLATE + self.DOMAINS, params=params)
             if not isinstance(page, list):
                 raise Unavailable("GoDaddy answered something else than the domains of the account")
-            new = {str(_field(row, "domain")).lower(): _described(row) for row in page}
+            new = {str(field_of(row, "domain")).lower(): _described(row) for row in page}
             if len(new) != len(page) or new.keys() & found.keys():
                 raise Unavailable("GoDaddy's pages of the account's domains overlap: they changed while they were read")
             found |= new
@@ -234,7 +180,7 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
         seen: set[str] = set()
         for number in range(1, _MOST_PAGES + 1):
             try:
-                page = self.get_records(_domain(apex), offset=number, limit=PAGE)
+                page = self.get_records(domain_text(apex), offset=number, limit=PAGE)
             except GoDaddyError as error:
                 if error.status == 422 and error.code and number > 1:
                     break
@@ -285,8 +231,8 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
         self._admit(verb, url, json)
         response = self._http.request(verb, url, json=json, params=params, headers=self._get_headers())
         if not response.is_success:
-            raise _error(verb, response)
-        if verb == "GET" and _json(response.content) is None:
+            raise error_of(verb, response)
+        if verb == "GET" and json_of(response.content) is None:
             raise Unavailable(f"GoDaddy answered HTTP {response.status_code} with something that is not JSON")
         if verb != "GET" and response.content:
             raise Unavailable(f"GoDaddy answered HTTP {response.status_code} with a body, which it does not when it has made an edit")
@@ -301,57 +247,12 @@ class FencedClient(Client):  # type: ignore[misc]  # godaddypy is untyped
             if (verb, path, body) == (call.verb, call.path, None if call.rows is None else list(call.rows)) and path != url:
                 self._allowed.remove(call)
                 return
-        raise NotAllowed(f"{verb} {path[:_SAID]} is not what the approved edit needs, and was not sent")
+        raise NotAllowed(f"{verb} {path[:SAID]} is not what the approved edit needs, and was not sent")
 
 
 def _described(answer: Any) -> tuple[str, tuple[str, ...]]:
     """Status and name servers of a domain. Nothing else of an answer is kept."""
-    status, servers = _field(answer, "status"), _field(answer, "nameServers")
+    status, servers = field_of(answer, "status"), field_of(answer, "nameServers")
     if not isinstance(status, str) or not isinstance(servers, list | None):
-        raise Unavailable(f"GoDaddy's answer about the domain {_field(answer, 'domain')} lacks its status or its name servers")
+        raise Unavailable(f"GoDaddy's answer about the domain {field_of(answer, 'domain')} lacks its status or its name servers")
     return status, tuple(str(server) for server in servers or ())
-
-
-def _names(written: Any, name: Name) -> bool:
-    try:
-        return isinstance(written, str) and absolute(written) == name
-    except ValueError:
-        return False
-
-
-def _field(answer: Any, name: str) -> Any:
-    return answer.get(name) if isinstance(answer, dict) else None
-
-
-def _json(body: bytes) -> Any:
-    """The body's JSON, `None` when it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error(verb: str, response: "httpx.Response") -> GoDaddyError:
-    answer = _json(response.content)
-    fields = _field(answer, "fields")
-    fields = fields if isinstance(fields, list) else []
-    return GoDaddyError(
-        verb,
-        response.status_code,
-        _words(answer, "code"),
-        _words(answer, "message"),
-        tuple((_words(f, "path"), _words(f, "code"), _words(f, "message")) for f in fields if isinstance(f, dict)),
-        _seconds(_field(answer, "retryAfterSec")) or _seconds(response.headers.get("retry-after")),
-    )
-
-
-def _words(answer: Any, name: str) -> str:
-    said = _field(answer, name)
-    return said if isinstance(said, str) else ""
-
-
-def _seconds(said: Any) -> float | None:
-    """A number of seconds to wait, in digits or as a number, within a day; `None` for everything else."""
-    if isinstance(said, str) and re.fullmatch(r"\d{1,5}", said):
-        said = int(said)
-    return float(said) if type(said) in (int, float) and 0 < said <= 86400 else None

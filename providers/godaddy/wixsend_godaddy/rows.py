@@ -1,10 +1,10 @@
 """GoDaddy's rows and our records: the one place where the two forms meet. Pure.
 
-A row is one JSON object of `/v1/domains/{domain}/records`: `type`, `name` relative to the apex (`@` for the apex), `data`, `ttl` in
-seconds; MX and SRV keep their numbers in fields of their own, and SRV keeps the first two labels of its owner in `service` and
-`protocol`. Host names in `data` are absolute without the final dot, the zone's apex is shown as `@`, and TXT is bare text
-(recorded traffic; GoDaddy's API description, `DNSRecord`). What a row says beyond that is not understood here; it is kept in
-`Record.ref` and goes back as it came.
+A row is one JSON object of `/v1/domains/{domain}/records`, or of `/v3/domains/zones/{domain}/dns-records`: `type`, `name` relative to
+the apex (`@` for the apex), `data`, `ttl` in seconds; MX and SRV keep their numbers in fields of their own, and SRV keeps the first two
+labels of its owner in `service` and `protocol`. Host names in `data` are absolute, without the final dot (version 3: with it), the zone's
+apex is shown as `@`, and TXT is bare text (recorded traffic; GoDaddy's API descriptions, `DNSRecord`). Version 3 adds `recordId`, and
+fields for CAA, TLSA, HTTPS and SVCB. What a row says beyond that is not understood here; it is kept in `Record.ref`.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,6 +34,7 @@ def record_of(row: object, apex: Name) -> Record:
     if not isinstance(row, dict):
         raise ValueError(f"a record is an object, not {type(row).__name__}")
     rtype, name, data, ttl = (row.get(field) for field in ("type", "name", "data", "ttl"))
+    data = row.get("certificateData") if data is None else data
     if not (isinstance(rtype, str) and rtype and isinstance(name, str) and isinstance(data, str)):
         raise ValueError("a record lacks its type, name or data")
     if not (ttl is None or type(ttl) is int):
@@ -46,18 +47,18 @@ def record_of(row: object, apex: Name) -> Record:
     return Record(_owner(row, absolute(name, apex)), rtype, rdata, ttl, masked, row)
 
 
-def row_of(record: Record, apex: Name) -> Row:
-    """The row that makes a record, with a TTL that GoDaddy takes. Raises `ValueError` with the reason when there is none."""
+def row_of(record: Record, apex: Name, max_ttl: int = MAX_TTL) -> Row:
+    """The row that makes a record, with a TTL that GoDaddy takes, up to `max_ttl`. Raises `ValueError` with the reason why not."""
     if record.rtype not in WRITABLE:
         raise ValueError(f"GoDaddy's API does not write {record.rtype} records")
     if not record.owner.is_subdomain(apex):
         raise ValueError(f"{text(record.owner)} is not in the zone {text(apex)}")
     fields = _WRITE[record.rtype](record, apex)
-    return {"type": record.rtype, "name": relative_text(record.owner, apex), "ttl": _ttl(record.ttl)} | fields
-
-
-def _ttl(wanted: int | None) -> int:
-    return min(max(wanted or DEFAULT_TTL, MIN_TTL), MAX_TTL)
+    return {
+        "type": record.rtype,
+        "name": relative_text(record.owner, apex),
+        "ttl": min(max(record.ttl or DEFAULT_TTL, MIN_TTL), max_ttl),
+    } | fields
 
 
 class _NotOfItsForm(ValueError):
@@ -65,10 +66,11 @@ class _NotOfItsForm(ValueError):
 
 
 def _owner(row: Row, name: Name) -> Name:
-    """The owner: an SRV row keeps two of its labels elsewhere."""
-    service, protocol = row.get("service"), row.get("protocol")
-    if str(row["type"]).upper() == "SRV" and isinstance(service, str) and isinstance(protocol, str):
-        return absolute(f"{service}.{protocol}", name)
+    """The owner: a row of SRV or TLSA keeps two of its labels elsewhere."""
+    service, protocol, port = row.get("service"), row.get("protocol"), row.get("port")
+    first = {"SRV": service, "TLSA": f"_{port}" if type(port) is int else None}.get(str(row["type"]).upper())
+    if isinstance(first, str) and isinstance(protocol, str):
+        return absolute(f"{first}.{protocol}", name)
     return name
 
 
@@ -106,6 +108,19 @@ def _read_txt(row: Row, _apex: Name) -> str:
     return txt_rdata(row["data"])
 
 
+def _read_caa(row: Row, _apex: Name) -> str:
+    """Version 1 has the whole in `data`, without fields of its own."""
+    return f'{_number(row, "flag")} {row["tag"]} "{row["data"]}"' if "tag" in row else str(row["data"])
+
+
+def _read_tlsa(row: Row, _apex: Name) -> str:
+    return f"{_number(row, 'usage')} {_number(row, 'selector')} {_number(row, 'matchingType')} {row.get('certificateData')}"
+
+
+def _read_svcb(row: Row, apex: Name) -> str:
+    return f"{_number(row, 'priority')} {_host(row, apex)} {row.get('parameters') or ''}".rstrip()
+
+
 def _as_it_is(row: Row, _apex: Name) -> str:
     return str(row["data"])
 
@@ -116,6 +131,10 @@ _READ: Mapping[str, Callable[[Row, Name], str]] = {
     "MX": _read_mx,
     "SRV": _read_srv,
     "TXT": _read_txt,
+    "CAA": _read_caa,
+    "TLSA": _read_tlsa,
+    "HTTPS": _read_svcb,
+    "SVCB": _read_svcb,
 }
 
 

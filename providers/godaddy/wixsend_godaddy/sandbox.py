@@ -1,4 +1,4 @@
-"""A stateful fake of GoDaddy's domains API, version 1, with its bad habits on.
+"""A stateful fake of GoDaddy: the account, and its domains API version 1 with its bad habits on. Version 3 is in `sandbox_v3`.
 
 Marks of evidence: [R] recorded traffic, [D] GoDaddy's API description, [T] third-party issue or code, [?] not known, so the worst case.
 """
@@ -7,53 +7,20 @@ import posixpath
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from wixsend import Record, absolute, relative_text, text
+from wixsend import Record, absolute, text
 from wixsend.testing.fakes import FakeHost, Request, Response
-from wixsend_godaddy.rows import MIN_TTL, WRITABLE, Row, record_of, row_of
+from wixsend_godaddy import sandbox_v3
+from wixsend_godaddy.rows import MIN_TTL, WRITABLE, Row, record_of
+from wixsend_godaddy.sandbox_zone import Domain, held, same, stored
 
-__all__ = ["FakeGoDaddy"]
+__all__ = ["FakeGoDaddy", "FakeGoDaddyV3"]
 
 _PARKING_ADDRESS = "192.0.2.80"
 """What the world is shown for a parked A record."""
 
 _MOST_ROWS, _MOST_DOMAINS = 500, 1000
-
-
-@dataclass
-class _Domain:
-    """One domain of the account, and its zone file when it has one."""
-
-    name: str
-    rows: list[Row]
-    status: str = "ACTIVE"
-    servers: list[str] = field(default_factory=list)
-    shopper: str = ""
-    zone_file: bool = True
-    busy: int = 0
-    cancelled: bool = False
-
-    def details(self) -> Row:
-        """The answer of `GET /v1/domains/{domain}`: it holds the transfer code and the registrant's address [R]."""
-        registrant = {
-            "nameFirst": "Rita",
-            "nameLast": "Registrant",
-            "email": f"owner@{self.name}",
-            "addressMailing": {"address1": "1 Private Lane"},
-        }
-        return {
-            "authCode": "transfer-code-of-" + self.name,
-            "contactRegistrant": registrant,
-            "domain": self.name,
-            "domainId": 1000001,
-            "expires": "2030-01-01T00:00:00.000Z",
-            "locked": True,
-            "nameServers": self.servers or None,
-            "renewAuto": True,
-            "status": self.status,
-        }
 
 
 class _Refused(Exception):
@@ -66,14 +33,15 @@ class _Refused(Exception):
 
 
 class FakeGoDaddy(FakeHost):
-    """One account at GoDaddy.
+    """One account at GoDaddy, opened by its classic key and, at version 3, by its token (`FakeGoDaddyV3.credentials`).
 
     Settings of `add_zone`: `status` (default `ACTIVE`), `nameServers` (default `name_servers`; `()` makes the API say null),
     `zone_file=False` for a domain whose zone is elsewhere, `shopper` for a reseller's customer, `busy=N` for a zone whose next N
     writes are answered with 409, `rows` for further rows in GoDaddy's own form (`Parked`, CAA).
 
     Switches: `gated` closes the account's DNS API (403), `quota` is the number of calls left in this month, `past_the_end` is how a
-    page after the last one is answered (422 or 200), `checks_cnames` makes it refuse a CNAME beside other records.
+    page after the last one is answered (422 or 200), `checks_cnames` makes it refuse a CNAME beside other records, `scopes` are those of
+    the token.
     """
 
     name: ClassVar[str] = "godaddy"
@@ -86,7 +54,8 @@ class FakeGoDaddy(FakeHost):
         self.quota: int | None = None
         self.past_the_end = 422
         self.checks_cnames = False
-        self._domains: dict[str, _Domain] = {}
+        self.scopes = set(sandbox_v3.SCOPES)
+        self._domains: dict[str, Domain] = {}
         self._recent: dict[str, deque[float]] = {}
 
     # What tests look at and change behind the API's back.
@@ -97,9 +66,9 @@ class FakeGoDaddy(FakeHost):
         servers = [*settings.pop("nameServers", self.name_servers)]
         rows: list[Row] = [{"data": server, "name": "@", "ttl": 3600, "type": "NS"} for server in self.name_servers]
         rows.append({"data": f"Primary nameserver: {self.name_servers[0]}.", "name": "@", "ttl": 3600, "type": "SOA"})
-        rows += [_held(record, name) for record in records]
+        rows += [held(record, name) for record in records]
         rows += [dict(row) for row in settings.pop("rows", ())]
-        self._domains[name] = _Domain(name, rows, servers=servers, **settings)
+        self._domains[name] = Domain(name, rows, servers=servers, **settings)
 
     def apexes(self) -> tuple[str, ...]:
         return tuple(name for name, domain in self._domains.items() if not domain.cancelled)
@@ -129,11 +98,13 @@ class FakeGoDaddy(FakeHost):
         domain = self._domains[text(absolute(apex))]
         for record in remove:
             domain.rows.remove(next(row for row in domain.rows if record_of(row, absolute(domain.name)) == record))
-        domain.rows += [_held(record, domain.name) for record in add]
+        domain.rows += [held(record, domain.name) for record in add]
 
     # The API.
 
     def handle(self, request: Request) -> Response:
+        if request.path.startswith("/v3/"):
+            return self._handle_v3(request)
         try:
             self._let_in(request)
             # [F] `..` in a path is resolved on the way, and a final slash means nothing: so a name can cancel a domain. [?] for the slash.
@@ -143,6 +114,19 @@ class FakeGoDaddy(FakeHost):
                 raise _Refused(404, "NOT_FOUND", "Resource not found")
             return self._route(request, parts[2:])
         except _Refused as refused:
+            return refused.response
+
+    def _handle_v3(self, request: Request) -> Response:
+        try:
+            if request.headers.get("authorization") != f"Bearer {FakeGoDaddyV3.credentials['token']}":
+                raise sandbox_v3.Refused(401, "UNAUTHORIZED", "Authentication credentials are missing or invalid")
+            if self.gated:
+                raise sandbox_v3.Refused(403, "ACCOUNT_NOT_ELIGIBLE", "The account is not eligible for this API")  # [T]
+            self._count("v3", [])  # [D] 60 a minute for a credential, whatever the endpoint
+            return sandbox_v3.answer(self._domains, self.scopes, request)
+        except _Refused as refused:
+            return refused.response
+        except sandbox_v3.Refused as refused:
             return refused.response
 
     def _let_in(self, request: Request) -> None:
@@ -187,7 +171,7 @@ class FakeGoDaddy(FakeHost):
         rtype, name = (*parts[2:], "", "")[:2]
         return self._records(request, domain, rtype.upper(), name)
 
-    def _domain(self, name: str, shopper: str) -> _Domain:
+    def _domain(self, name: str, shopper: str) -> Domain:
         domain = self._domains.get(name.lower())
         if domain is None or domain.cancelled or domain.shopper != shopper:
             raise _Refused(404, "NOT_FOUND", f"Domain {name} not found for shopper")  # [R]
@@ -203,7 +187,7 @@ class FakeGoDaddy(FakeHost):
         rows = [self._domains[name].details() for name in names[:limit]]
         return Response.json([{key: row[key] for key in ("domain", "status", *["nameServers"] * servers)} for row in rows])
 
-    def _records(self, request: Request, domain: _Domain, rtype: str, name: str) -> Response:
+    def _records(self, request: Request, domain: Domain, rtype: str, name: str) -> Response:
         scope = [row for row in domain.rows if rtype in ("", row["type"]) and name.lower() in ("", row["name"].lower())]
         if request.method == "GET":
             return self._page(request, scope)
@@ -232,37 +216,46 @@ class FakeGoDaddy(FakeHost):
             raise _Refused(422, "INVALID_VALUE", "Offset is past the last page", "offset")
         return Response.json(rows)  # [R] nothing at a name is an empty list
 
-    def _add(self, request: Request, domain: _Domain) -> Response:
+    def _add(self, request: Request, domain: Domain) -> Response:
         """PATCH: add, and leave the rest alone [D]. A CNAME beside other records is taken, another CNAME at the name too [?].
 
         A duplicate is refused with 422 [T]; what stood before it in the same request is kept [?].
         """
         for row in [_valid(row, number) for number, row in enumerate(_body(request))]:
-            if any(_same(row, held) for held in domain.rows):
+            if any(same(row, held) for held in domain.rows):
                 raise _Refused(422, "DUPLICATE_RECORD", "Another record with the same attributes already exists")
             others = [held for held in domain.rows if held["name"].lower() == row["name"].lower()]
             if self.checks_cnames and others and "CNAME" in {row["type"], *(held["type"] for held in others)}:
                 raise _Refused(422, "DUPLICATE_RECORD", "Record name conflicts with another record")
-            domain.rows.append(_stored(row, domain.name))
+            domain.rows.append(stored(row, domain.name))
         return Response(200)
 
 
-def _cancel(domain: _Domain) -> Response:
+class FakeGoDaddyV3(FakeGoDaddy):
+    """The same account, opened by its personal access token."""
+
+    credentials: ClassVar[Mapping[str, str]] = {"token": "gd_pat_4sandboxTokenOfGoDaddy7_1c0ffee1"}
+
+
+FakeGoDaddy.also = (FakeGoDaddyV3,)
+
+
+def _cancel(domain: Domain) -> Response:
     """DELETE of a domain cancels the registration [D], and its zone goes with it [?]."""
     domain.cancelled, domain.status, domain.rows = True, "CANCELLED", []
     return Response(200)
 
 
-def _replace(request: Request, domain: _Domain, scope: list[Row], rtype: str, name: str) -> Response:
+def _replace(request: Request, domain: Domain, scope: list[Row], rtype: str, name: str) -> Response:
     """PUT replaces everything in its scope, without a type the whole zone; an empty list is ignored [T]. NS and SOA stay [D]."""
     rows = [_valid({"type": rtype, "name": name} | row, number) for number, row in enumerate(_body(request))]
     if rows:
         gone = [id(row) for row in scope if row["type"] not in ("NS", "SOA")]
-        domain.rows = [row for row in domain.rows if id(row) not in gone] + [_stored(row, domain.name) for row in rows]
+        domain.rows = [row for row in domain.rows if id(row) not in gone] + [stored(row, domain.name) for row in rows]
     return Response(200)
 
 
-def _delete(domain: _Domain, scope: list[Row]) -> Response:
+def _delete(domain: Domain, scope: list[Row]) -> Response:
     """DELETE of a type and name; of a type alone it deletes all of that type [?]."""
     gone = [id(row) for row in scope if row["type"] not in ("NS", "SOA")]
     if not gone:
@@ -300,29 +293,6 @@ def _valid(row: Row, number: int) -> Row:
     if any(type(row.get(what)) is not int for what in needed):
         raise refuse(needed[0], "is required")
     return row
-
-
-def _stored(row: Row, domain: str) -> Row:
-    """As it is shown afterwards: no final dot, the zone's apex as `@` [R], a TTL of an hour when none was given."""
-    data = row["data"]
-    if row["type"] in ("CNAME", "MX", "SRV"):
-        data = data.rstrip(".")
-        data = "@" if data.lower() == domain else data
-    return {"ttl": 3600} | row | {"data": data}
-
-
-def _same(one: Row, other: Row) -> bool:
-    return all(one.get(what) == other.get(what) for what in ("type", "name", "data", "priority", "service", "protocol", "port", "weight"))
-
-
-def _held(record: Record, domain: str) -> Row:
-    """A record as GoDaddy holds it, types that its API does not write included."""
-    origin = absolute(domain)
-    if record.rtype in WRITABLE:
-        row = row_of(record, origin)
-        return _stored(row | {"ttl": record.ttl or row["ttl"]}, domain)
-    data = text(record.target) if record.rtype == "NS" else record.rdata
-    return {"data": data, "name": relative_text(record.owner, origin), "ttl": record.ttl or 3600, "type": record.rtype}
 
 
 def _integer(written: str, what: str) -> int:
