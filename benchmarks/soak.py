@@ -110,7 +110,6 @@ class Judgement:
 
     calls: int = 0
     too_often: Counter[str] = field(default_factory=Counter)
-    troubles: int = 0
     authenticated: int = 0
     without_dmarc: int = 0
     not_authenticated: list[str] = field(default_factory=list)
@@ -183,7 +182,6 @@ class Judge:
             odd = [f"{held[want]} of {want.owner}" for want in wanted if held[want] > 1 or (done and want in needed and not held[want])]
             if lost or odd:
                 found.wrong.append(f"{client.domain} ({', '.join([*(f'lost {row}' for row in lost), *odd])})")
-        found.troubles = sum(call.status in (0, 500, 503) for call in world.server.calls)
         return found
 
 
@@ -236,8 +234,9 @@ def _befalls(share: float, _request: Request) -> bool:
 
 
 def fleet(reach: Reach, speed: float) -> Fleet:
-    """A process of wixsend. What was read counts as fresh for as long, by the fast clock, as a busy machine needs."""
-    times = Times(zone_fresh=2 * speed, plan_fresh=20 * speed)
+    """A process of wixsend. What was read counts as fresh for as long, by the fast clock, as a busy machine needs; the longest waits are
+    cut short, as `[times]` can."""
+    times = Times(zone_fresh=2 * speed, plan_fresh=20 * speed, blind_first=300.0, retry_first=60.0)
     return Fleet(lambda: reach, FastClock(speed), "", {}, times=times, settings={"timeout": 3.0}, timeout=10.0)
 
 
