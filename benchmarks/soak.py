@@ -110,8 +110,8 @@ class Judgement:
 
     calls: int = 0
     too_often: Counter[str] = field(default_factory=Counter)
-    troubles: int = 0
     authenticated: int = 0
+    without_dmarc: int = 0
     not_authenticated: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
@@ -165,7 +165,7 @@ class Judge:
     def judged(self) -> Judgement:
         """As things stand now."""
         found, world = self._found, self._world
-        found.authenticated, found.wrong, found.not_authenticated = 0, [], []
+        found.authenticated, found.without_dmarc, found.wrong, found.not_authenticated = 0, 0, [], []
         told = {held.domain: held.status for held in world.wix.domains.values()}
         for client in self._clients.values():
             if told[client.domain] == "AUTHENTICATED":
@@ -176,10 +176,12 @@ class Judge:
             held = Counter(r for r in world.hosts[client.account].published(client.domain) if r.rtype == "CNAME")
             wanted = world.wanted(client.domain)
             done = told[client.domain] == "AUTHENTICATED"
-            odd = [f"{held[want]} of {want.owner}" for want in wanted if held[want] > 1 or (done and not held[want])]
+            needed = [want for want in wanted if want.owner.labels[0] != b"_dmarc"]
+            if done and not all(held[want] for want in wanted):
+                found.without_dmarc += 1
+            odd = [f"{held[want]} of {want.owner}" for want in wanted if held[want] > 1 or (done and want in needed and not held[want])]
             if lost or odd:
                 found.wrong.append(f"{client.domain} ({', '.join([*(f'lost {row}' for row in lost), *odd])})")
-        found.troubles = sum(call.status in (0, 500, 503) for call in world.server.calls)
         return found
 
 
@@ -232,8 +234,9 @@ def _befalls(share: float, _request: Request) -> bool:
 
 
 def fleet(reach: Reach, speed: float) -> Fleet:
-    """A process of wixsend. What was read counts as fresh for as long, by the fast clock, as a busy machine needs."""
-    times = Times(zone_fresh=2 * speed, plan_fresh=20 * speed)
+    """A process of wixsend. What was read counts as fresh for as long, by the fast clock, as a busy machine needs; the longest waits are
+    cut short, as `[times]` can."""
+    times = Times(zone_fresh=2 * speed, plan_fresh=20 * speed, blind_first=300.0, retry_first=60.0)
     return Fleet(lambda: reach, FastClock(speed), "", {}, times=times, settings={"timeout": 3.0}, timeout=10.0)
 
 
@@ -321,6 +324,7 @@ def measure(options: argparse.Namespace) -> Report:
         "killed": kills,
         "calls to hosts": found.calls,
         "authenticated": found.authenticated,
+        "without _dmarc": found.without_dmarc,
         "stopped, explained": why.total(),
         "unexplained": Figure(unexplained, 0),
         "zones wrong": Figure(len(found.wrong), 0),
@@ -330,7 +334,10 @@ def measure(options: argparse.Namespace) -> Report:
     missed = [] if ended else ["the run did not come to its end"]
     missed += [f"{what}: {', '.join(names[:5])}" for what, names in (("wrong", found.wrong), ("twice", found.twice)) if names]
     missed += [f"{account} was asked too often, {times} times" for account, times in found.too_often.items()]
-    notes = [f"stopped: {times} with {code}" for code, times in why.items()]
+    notes = [
+        "Where DNS did not tell whether a stricter DMARC policy is inherited, Wix's record at _dmarc is left out, and the report says so."
+    ]
+    notes += [f"stopped: {times} with {code}" for code, times in why.items()]
     return Report("soak", [row], missed=missed, notes=notes)
 
 
