@@ -354,6 +354,13 @@ def _edit(snapshot: Snapshot) -> Edit:
     return made.edit
 
 
+def _speaking_http() -> list[str]:
+    """The installed hosts that have a fake, and an API over HTTP."""
+    plugins = Plugins()
+    own = {name: plugins.get(name) for name in plugins.names() if plugins.sandbox_host(name) is not None}
+    return [name for name, plugin in own.items() if (plugin.base_url or plugin.own_url).startswith("https:")]
+
+
 def bodies_of(host: str) -> type[HostTarget]:
     """The target of one installed host."""
     return type(f"{host.title()}Bodies", (HostTarget,), {"host": host, "name": f"{host} bodies"})
@@ -748,7 +755,7 @@ class Texts(Target[tuple[str, str]]):
 
 
 TARGETS: tuple[type[Target[Any]], ...] = (
-    *(bodies_of(host) for host in Plugins().names()),
+    *(bodies_of(host) for host in _speaking_http()),
     WixBodies,
     WixJson,
     DnsMessages,
