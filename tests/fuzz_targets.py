@@ -26,6 +26,7 @@ import dns.name
 import dns.rrset
 from hypothesis import strategies as st
 
+from hosts import OVER_HTTP
 from wixsend import report
 from wixsend.adapters import Adapter
 from wixsend.config import ENVIRONMENT, load
@@ -352,13 +353,6 @@ def _edit(snapshot: Snapshot) -> Edit:
     made = plan(snapshot, Wanted(OURS, absolute("_dmarc", APEX)))
     assert made.edit
     return made.edit
-
-
-def _speaking_http() -> list[str]:
-    """The installed hosts that have a fake, and an API over HTTP."""
-    plugins = Plugins()
-    own = {name: plugins.get(name) for name in plugins.names() if plugins.sandbox_host(name) is not None}
-    return [name for name, plugin in own.items() if (plugin.base_url or plugin.own_url).startswith("https:")]
 
 
 def bodies_of(host: str) -> type[HostTarget]:
@@ -755,7 +749,7 @@ class Texts(Target[tuple[str, str]]):
 
 
 TARGETS: tuple[type[Target[Any]], ...] = (
-    *(bodies_of(host) for host in _speaking_http()),
+    *(bodies_of(host) for host in OVER_HTTP),
     WixBodies,
     WixJson,
     DnsMessages,
