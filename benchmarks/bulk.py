@@ -42,7 +42,7 @@ HOST = "cloudflare"
 
 
 def names(count: int) -> list[str]:
-    return [f"client-{number:05}.example" for number in range(count)]
+    return [f"client-{number:05}.com" for number in range(count)]
 
 
 def three(domain: str) -> list[Record]:
