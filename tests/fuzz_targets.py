@@ -26,6 +26,7 @@ import dns.name
 import dns.rrset
 from hypothesis import strategies as st
 
+from hosts import OVER_HTTP
 from wixsend import report
 from wixsend.adapters import Adapter
 from wixsend.config import ENVIRONMENT, load
@@ -748,7 +749,7 @@ class Texts(Target[tuple[str, str]]):
 
 
 TARGETS: tuple[type[Target[Any]], ...] = (
-    *(bodies_of(host) for host in Plugins().names()),
+    *(bodies_of(host) for host in OVER_HTTP),
     WixBodies,
     WixJson,
     DnsMessages,

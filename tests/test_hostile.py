@@ -21,6 +21,7 @@ import dns.message
 import dns.rrset
 import pytest
 
+from hosts import OVER_HTTP
 from wixsend import report
 from wixsend.cli import main
 from wixsend.errors import ProviderError, WixError, WixsendError
@@ -30,7 +31,6 @@ from wixsend.journal import Entry
 from wixsend.layout import Styled, Table
 from wixsend.lookup import Dns
 from wixsend.names import absolute
-from wixsend.plugins import Plugins
 from wixsend.records import Record
 from wixsend.redact import Redactor
 from wixsend.terminal import Terminal
@@ -39,7 +39,7 @@ from wixsend.testing.sandbox import WIX, Sandbox
 from wixsend.testing.server import Fault, Server
 from wixsend.testing.world import World
 
-HOSTS = Plugins().names()
+HOSTS = OVER_HTTP
 
 EVIL = (
     "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066\r\nwixsend: forged\n+ forged.example. IN A 192.0.2.66\u2028forged\x85forged\x00"

@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from hosts import OVER_HTTP
 from wixsend.names import absolute
 from wixsend.plugins import Plugins
 from wixsend.records import Record
@@ -24,7 +25,7 @@ from wixsend.testing.server import Call, Fault, Kind
 from wixsend.testing.world import World
 
 PLUGINS = Plugins()
-HOSTS = PLUGINS.names()
+HOSTS = OVER_HTTP
 LEAKY = "leaky-plugin-secret-5d1f"
 PASSWORD = "p4ss-w0rd/of+a b"
 
