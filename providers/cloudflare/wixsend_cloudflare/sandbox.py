@@ -362,7 +362,8 @@ class FakeCloudflare(FakeHost):
         raise _Refused(404, 7003, words)  # [R]
 
     def _named(self, apex: str) -> _Zone:
-        return next(zone for zone in self._zones if zone.apex == absolute(apex))
+        name = text(absolute(apex))
+        return next(zone for zone in self._zones if zone.row["name"] == name)
 
 
 _ROUTES: tuple[tuple[str, str, str, Callable[..., _Row]], ...] = (
