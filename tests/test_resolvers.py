@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dns.resolver
 import pytest
 
 import certificates
@@ -168,19 +167,16 @@ async def test_a_silent_encrypted_resolver_does_not_keep_anybody_longer_than_its
     assert {finding.sentence.removeprefix(finding.server) for finding in second_hand(proof)} == {" does not answer in time"}
 
 
-def test_system_stands_for_the_resolvers_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.53\nnameserver 203.0.113.9\nsearch example.com\n")
-    read = dns.resolver.Resolver.read_resolv_conf
-    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", lambda self, _path: read(self, str(tmp_path / "resolv.conf")))
-    assert Exchange(DnsSettings(resolvers=("203.0.113.9", "system"))).resolvers == ("203.0.113.9", "192.0.2.53")
+def test_system_stands_for_the_resolvers_of_this_machine(tmp_path: Path) -> None:
+    its = tmp_path / "resolv.conf"
+    its.write_text("nameserver 192.0.2.53\nnameserver 203.0.113.9\nsearch example.com\n")
+    assert Exchange(DnsSettings(resolvers=("203.0.113.9", "system"), resolv_conf=str(its))).resolvers == ("203.0.113.9", "192.0.2.53")
 
 
-def test_a_machine_without_resolvers_of_its_own_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_resolvers_of_its_own_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("# nothing\n")
-    read = dns.resolver.Resolver.read_resolv_conf
-    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", lambda self, _path: read(self, str(tmp_path / "resolv.conf")))
     with pytest.raises(ConfigError, match="has no resolvers of its own") as told:
-        _ = Exchange(DnsSettings(resolvers=("system",))).resolvers
+        _ = Exchange(DnsSettings(resolvers=("system",), resolv_conf=str(tmp_path / "resolv.conf"))).resolvers
     assert told.value.next_step
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Rate,
         Receipt,
         Wire,
+        retry_after,
     )
     from wixsend.records import WHOLE, Fragile, Granularity, Limits, Record, Snapshot, Zone, txt_rdata, txt_text
 
@@ -50,7 +51,7 @@ _HOME = {
     "names": "Name absolute relative_text text",
     "onebyone": "OneByOne write_one_by_one",
     "plan": "Change Edit",
-    "provider": "BlockingProvider CredentialField Credentials ErrorRule Provider ProviderPlugin Rate Receipt Wire",
+    "provider": "BlockingProvider CredentialField Credentials ErrorRule Provider ProviderPlugin Rate Receipt Wire retry_after",
     "records": "WHOLE Fragile Granularity Limits Record Snapshot Zone txt_rdata txt_text",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -92,6 +93,7 @@ __all__ = [
     "absolute",
     "hookimpl",
     "relative_text",
+    "retry_after",
     "text",
     "txt_rdata",
     "txt_text",

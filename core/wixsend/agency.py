@@ -5,30 +5,27 @@ in the way of one domain stops that one.
 """
 
 import asyncio
-import hashlib
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from wixsend import tally
+from wixsend import runreport, tally
 from wixsend.board import Board
-from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, bug_of, order_of
+from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, agreed, bug_of, order_of
 from wixsend.engine import Engine, Preview, Update
 from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
 from wixsend.flow import Stage
 from wixsend.folder import append_private
 from wixsend.forecast import Look, Wanted, look_ahead
 from wixsend.layout import Styled, count
-from wixsend.locate import Located, Outside
+from wixsend.lists import Listed, digest_of, read, routed, source_of
+from wixsend.locate import Outside
 from wixsend.mend import Mender
 from wixsend.names import absolute, owner_in, text
-from wixsend.plan import Plan
 from wixsend.runs import ENDED, Filed, Ref, Run, Runs, Terms
 from wixsend.session import Session, state_folder
-from wixsend.sheet import Fault, Row, Sheet, read_sheet
 from wixsend.tables import cases
 from wixsend.terminal import Terminal
 from wixsend.worker import Worker
@@ -39,95 +36,6 @@ _LISTING = 20
 """From so many domains on, an account's listing is worth its calls."""
 
 
-# -- lists -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A list that was read: where it came from, its rows that can be routed, and the site of each."""
-
-    source: str
-    sheet: Sheet
-    sites: tuple[str, ...]
-
-    @property
-    def wanted(self) -> list[Wanted]:
-        return [
-            Wanted(row.line, row.domain, site, row.wix, row.provider, row.account, row.dmarc)
-            for row, site in zip(self.sheet.rows, self.sites, strict=True)
-        ]
-
-
-def _listed(session: Session, file: str, data: bytes) -> _Listed:
-    """Read a list, and find out for each row who asks Wix for which site, and that its host and account exist."""
-    source, sheet = _source(file), read_sheet(data)
-    routes = _Routes(session)
-    rows: list[Row] = []
-    sites: list[str] = []
-    faults = [*sheet.faults]
-    first: dict[tuple[str, str], int] = {}
-    elsewhere: dict[str, int] = {}
-    remarks = [*sheet.remarks]
-    for row in sheet.rows:
-        site, reason = routes.of(row)
-        before = first.setdefault((site, row.domain.ascii), row.line)
-        if not reason and before != row.line:
-            reason = f"{row.domain.ascii} is there already for the same site, in line {before}"
-        if reason:
-            faults.append(Fault(row.line, reason))
-        else:
-            rows.append(row)
-            sites.append(site)
-            other = elsewhere.setdefault(row.domain.ascii, row.line)
-            if other != row.line:
-                said = f"{row.domain.ascii} is in line {other} for another site: where they want different records, neither is written"
-                remarks.append(Fault(row.line, said))
-    in_order = [tuple(sorted(found, key=lambda fault: fault.line)) for found in (faults, remarks)]
-    return _Listed(source, replace(sheet, rows=tuple(rows), faults=in_order[0], remarks=in_order[1]), tuple(sites))
-
-
-def _source(file: str) -> str:
-    return "stdin" if file == "-" else str(Path(file).absolute())
-
-
-def _digest(session: Session, data: bytes, *, skip_bad: bool) -> str:
-    """Equal for what means the same rows: the list, and the settings by which they are routed."""
-    routes = sorted(
-        (path, str(each.value)) for path, each in session.config.set.items() if path[0] in ("wix", "accounts") and not each.secret
-    )
-    return hashlib.sha256(repr((data, routes, skip_bad)).encode()).hexdigest()
-
-
-def _bytes(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(file).read_bytes()
-    except OSError as wrong:
-        raise ConfigError(f"the list {file} cannot be read: {wrong.strerror}", "Check its path and permissions.") from wrong
-
-
-class _Routes:
-    """Who a row's columns mean; each name is looked up once."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._sites: dict[str, tuple[str, str]] = {}
-        self._reasons: dict[tuple[str, str], str] = {}
-
-    def of(self, row: Row) -> tuple[str, str]:
-        """The row's site, and why it cannot be worked on; the latter empty when it can."""
-        if row.wix not in self._sites:
-            try:
-                self._sites[row.wix] = self._session.site_of(row.wix), ""
-            except ConfigError as wrong:
-                self._sites[row.wix] = "", f"{wrong.happened}. {wrong.next_step}"
-        site, reason = self._sites[row.wix]
-        if (row.provider, row.account) not in self._reasons:
-            self._reasons[row.provider, row.account] = self._session.unroutable(row.provider, row.account)
-        return row.site_id.lower() or site, reason or self._reasons[row.provider, row.account]
-
-
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
@@ -136,7 +44,7 @@ async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *
 
     With `zones`, each is read, and judged as it will be before it is written.
     """
-    listed = _listed(session, file, _bytes(file))
+    listed = routed(session, file, read(file))
     if not terminal.json:
         terminal.show(tally.faults_blocks(listed.source, listed.sheet))
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
@@ -149,7 +57,7 @@ async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *
     return SomeFailed.exit_code if listed.sheet.faults or forecast.in_need else 0
 
 
-def _look(session: Session, listed: _Listed, terms: Terms) -> Look:
+def _look(session: Session, listed: Listed, terms: Terms) -> Look:
     """Makes the plan of one domain, as a run with these terms would."""
     run = Run(0, "", listed.source, session.now(), False, listed.sheet.columns, terms)
 
@@ -202,13 +110,13 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
     """`wixsend bulk run`: everything, for every domain of the list; the same command goes on where it was."""
     runs = Runs(session.journal)
     name = asked.name or ("stdin" if file == "-" else Path(file).stem)
-    data, terms = _bytes(file), _sound(asked.terms)
-    digest, before = _digest(session, data, skip_bad=asked.skip_bad), runs.find(name)
-    if before is not None and (before.source, before.digest, before.terms) == (_source(file), digest, terms):
+    data, terms = read(file), _sound(asked.terms)
+    digest, before = digest_of(session, data, skip_bad=asked.skip_bad), runs.find(name)
+    if before is not None and (before.source, before.digest, before.terms) == (source_of(file), digest, terms):
         terminal.tell(f"run {name}: {before.source} is as it was taken in")
         runs.cancel(before, cancelled=False)
         return await _drive(session, terminal, before, wait=asked.wait)
-    listed = _listed(session, file, data)
+    listed = routed(session, file, data)
     terminal.tell(*tally.faults_blocks(listed.source, listed.sheet))
     if listed.sheet.faults and not asked.skip_bad:
         raise ConfigError(
@@ -223,7 +131,7 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
     return await _drive(session, terminal, taken.run, wait=asked.wait)
 
 
-async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, listed: _Listed, asked: Asked) -> None:
+async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, listed: Listed, asked: Asked) -> None:
     """Get a yes to what nobody has agreed to yet: domains that are new, and other terms. Raises `Refused` without one."""
     new = runs.new_in(name, [(site, row.domain.name) for site, row in zip(listed.sites, listed.sheet.rows, strict=True)])
     before = runs.find(name)
@@ -408,15 +316,15 @@ def report(session: Session, terminal: Terminal, name: str, form: str, output: s
 
 
 def _csv(_session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
-    return tally.report_csv(run, runs.filed(run), terminal.redactor.clean)
+    return runreport.report_csv(run, runs.filed(run), terminal.redactor.clean)
 
 
 def _json(_session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
-    yield terminal.document(tally.report_json(run, runs.filed(run)))
+    yield terminal.document(runreport.report_json(run, runs.filed(run)))
 
 
 def _html(session: Session, terminal: Terminal, runs: Runs, run: Run) -> Iterator[str]:
-    return tally.report_html(_standing(session, runs, run), runs.filed(run), session.now(), terminal.redactor.clean)
+    return runreport.report_html(_standing(session, runs, run), runs.filed(run), session.now(), terminal.redactor.clean)
 
 
 _FORMS: dict[str, Callable[[Session, Terminal, Runs, Run], Iterator[str]]] = {"csv": _csv, "json": _json, "html": _html}
@@ -494,10 +402,6 @@ async def _until_let_go(session: Session, terminal: Terminal, case_ids: Sequence
         await session.sleep(0.5)
 
 
-async def _agreed(_plan: Plan, _located: Located) -> bool:
-    return True
-
-
 async def _taken_back(
     session: Session, terminal: Terminal, runs: Runs, run: Run, wrote: Sequence[Filed]
 ) -> list[tuple[str, WixsendError] | None]:
@@ -517,7 +421,7 @@ async def _taken_back(
     async def attempt(ref: Ref) -> WixsendError | None:
         try:
             outside = session.at(ref.wix, ref.site)
-            await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(_agreed)
+            await Mender(order_of(run, ref, _common(session)), outside, session.journal, session.journal.times).undo(agreed)
         except Busy as busy:
             return busy
         except JournalError:

@@ -24,7 +24,7 @@ from wixsend.plan import Dmarc, Plan
 from wixsend.runs import AT_HOST, ENDED, LIVE, MOST, Ref, Run, Runs
 from wixsend.survey import Order
 
-__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "bug_of", "order_of"]
+__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "agreed", "bug_of", "order_of"]
 
 IN_FLIGHT = 64
 """Domains that are looked at, in DNS and at Wix, at one time."""
@@ -88,7 +88,7 @@ def order_of(run: Run, ref: Ref, common: Common) -> Order:
     )
 
 
-async def _agreed(_plan: Plan, _located: Located) -> bool:
+async def agreed(_plan: Plan, _located: Located) -> bool:
     """A run is agreed to as a whole: to add what Wix wants, and to let go of nothing but what its terms name."""
     return True
 
@@ -137,10 +137,10 @@ class Hops:
         engine = Engine(order, outside, self._journal, self._journal.times, partial(self._watch, ref), self._began)
         if ref.stage in AT_HOST:
             async with self._writer(outside, ref):
-                entry = await engine.hop(_agreed, AT_HOST)
+                entry = await engine.hop(agreed, AT_HOST)
             if entry.case.stop is not None and entry.case.stop.error == CredentialsRejected.code:
                 self._worlds.holdings.refuse(ref.at_account, CredentialsRejected(entry.case.stop.happened, entry.case.stop.next_step))
-        return await engine.hop(_agreed, _ELSEWHERE)
+        return await engine.hop(agreed, _ELSEWHERE)
 
     @asynccontextmanager
     async def _writer(self, outside: Outside, ref: Ref) -> AsyncIterator[None]:

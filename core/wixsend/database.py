@@ -7,7 +7,7 @@ PostgreSQL is for several machines (`shared`): what must not be done by two at a
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from wixsend.folder import make_private, private_folder
 from wixsend.migrations import migrate
 from wixsend.tables import SCHEMA_VERSION, about, tables
 
-__all__ = ["MANNERS", "Database", "with_driver"]
+__all__ = ["MANNERS", "Database", "advice", "with_driver"]
 
 _PATIENCE = 10
 """Seconds that a writer waits for another one; each holds the lock for milliseconds."""
@@ -117,8 +117,7 @@ class Database:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error, Timeout, OSError, ImportError) as wrong:
             cause = str(getattr(wrong, "orig", None) or wrong)
-            next_step = next((step for word, step in _NEXT_STEPS if word in cause.lower()), _NEXT_STEPS[-1][1])
-            raise JournalError(f"the journal {self.shown} failed: {cause}", next_step) from wrong
+            raise JournalError(f"the journal {self.shown} failed: {cause}", advice(cause, _DAMAGED, _OTHERWISE)) from wrong
 
     def _make_current(self) -> None:
         with self.reading() as connection:
@@ -178,10 +177,18 @@ _NEXT_STEPS = (
     ("connection", "The database cannot be reached: see that it runs, and that [state] database says where. Nothing is lost meanwhile."),
     ("full", "Make room on the disk, and run the command again: it goes on where it was."),
     ("no space", "Make room on the disk, and run the command again: it goes on where it was."),
-    ("not a database", "The file is something else, or damaged: move it away, or name another place: --state FOLDER"),
-    ("malformed", "The file is damaged: restore it from a copy, or move it away; DNS and Wix tell what was done."),
-    ("", "Nothing is lost: what was done before is in it. Mend this, and run the command again."),
 )
+_DAMAGED = {
+    "not a database": "The file is something else, or damaged: move it away, or name another place: --state FOLDER",
+    "malformed": "The file is damaged: restore it from a copy, or move it away; DNS and Wix tell what was done.",
+}
+_OTHERWISE = "Nothing is lost: what was done before is in it. Mend this, and run the command again."
+
+
+def advice(cause: str, damaged: Mapping[str, str], otherwise: str) -> str:
+    """What to do about a failure of a database, by a word in what it says: the same for the journal and the record of calls, but for what a
+    `damaged` file costs, and what is said of everything else."""
+    return next((step for word, step in (*_NEXT_STEPS, *damaged.items()) if word in cause.lower()), otherwise)
 
 
 def with_driver(url: sa.URL) -> sa.URL:

@@ -58,10 +58,10 @@ class DnsSettings:
     """Whom to ask, and how.
 
     `resolvers` are the public resolvers that the proof ends with: an address, `https://HOST/PATH` (DNS over HTTPS), `tls://HOST[:PORT]`
-    (DNS over TLS), or `system` for those that this machine uses. Where port 53 is closed, they and those of `fallback` that are
-    encrypted find the zone. `ca_file` is a bundle of authorities for their certificates, instead of the usual ones; `proxy` an HTTP proxy
-    for HTTPS. `endpoints` maps a server's address to the "ip:port" where it
-    is really to be asked (the sandbox, labs); any other address is asked at `port`. One try takes `timeout` seconds at the
+    (DNS over TLS), or `system` for those that this machine uses, by `resolv_conf` where there is such a file. Where port 53 is closed,
+    they and those of `fallback` that are encrypted find the zone. `ca_file` is a bundle of authorities for their certificates, instead of
+    the usual ones; `proxy` an HTTP proxy for HTTPS. `endpoints` maps a server's address to the "ip:port" where it is really to be asked
+    (the sandbox, labs); any other address is asked at `port`. One try takes `timeout` seconds at the
     most, and a silent server gets `tries` of them, the last over TCP too. Addresses of name servers that are not on the public
     internet are not asked unless they are in `endpoints` or `private_servers` is set; IPv6 ones only where `ipv6` says so or,
     when it is `None`, the machine has a route. At most `in_flight` questions are open at once, `per_server` of them at one
@@ -83,6 +83,7 @@ class DnsSettings:
     per_second: float = 100.0
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
+    resolv_conf: str = "/etc/resolv.conf"
 
     def __post_init__(self) -> None:
         places = {place: place.rpartition(":") for place in self.endpoints.values()}
@@ -162,7 +163,7 @@ class Exchange:
     @cached_property
     def resolvers(self) -> tuple[str, ...]:
         """The resolvers that the proof ends with, this machine's own by their addresses. `ConfigError` when it has none."""
-        own = _own_resolvers() if SYSTEM in self.settings.resolvers else ()
+        own = _own_resolvers(self.settings.resolv_conf) if SYSTEM in self.settings.resolvers else ()
         return tuple(dict.fromkeys(each for where in self.settings.resolvers for each in (own if where == SYSTEM else (where,))))
 
     @cached_property
@@ -358,12 +359,12 @@ def _is_encrypted(written: str) -> bool:
     return sound and (parts.scheme == "https" or (parts.scheme == "tls" and parts.path in ("", "/")))
 
 
-def _own_resolvers() -> tuple[str, ...]:
+def _own_resolvers(resolv_conf: str) -> tuple[str, ...]:
     """The addresses of the resolvers that this machine is configured with; nothing is asked."""
     import dns.resolver
 
     try:
-        found = tuple(str(each) for each in dns.resolver.Resolver().nameservers)
+        found = tuple(str(each) for each in dns.resolver.Resolver(resolv_conf).nameservers)
     except dns.resolver.NoResolverConfiguration:
         found = ()
     if not found:

@@ -16,12 +16,12 @@ from wixsend.database import Database
 from wixsend.errors import Busy, JournalError
 from wixsend.tables import leases
 
-__all__ = ["DEAD_AFTER", "Leases"]
+__all__ = ["DEAD_AFTER", "SIGNS", "Leases"]
 
 DEAD_AFTER = 5.0
 """Seconds without a sign of life after which a process counts as dead, where nobody says otherwise."""
 
-_SIGNS = 5
+SIGNS = 5
 """Signs of life that may be lost before a process counts as dead."""
 
 _NOW = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Float)
@@ -97,7 +97,7 @@ class Leases:
             self._renewing.start()
 
     def _renew(self) -> None:
-        while not self._closed.wait(self._dead_after / _SIGNS):
+        while not self._closed.wait(self._dead_after / SIGNS):
             held = tuple(self._held)
             if held:
                 with suppress(JournalError):  # a database that is away for long lets them end, and `still` says so

@@ -1,24 +1,19 @@
 """Floor 6. What a domain's owner gets who adds the records by hand: one self-contained HTML page, and the same as plain text for an e-mail.
 
-Values in, text out. Whatever comes from elsewhere (names, rdata, what a host says of itself) is made visible and escaped: `_filled` and
-`_element` take plain text for text, and let through as HTML only what they made themselves. The page asks for nothing over the network,
-and its policy (CSP) forbids it to.
+Values in, text out. What comes from elsewhere (names, rdata, what a host says of itself) is escaped in `wixsend.markup`. The page asks for
+nothing over the network, and its policy (CSP) forbids it to.
 """
 
-import base64
-import hashlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
-from string import Template
 from typing import Any
 from urllib.parse import urlsplit
 
 from wixsend.byhand import Handoff, Part, State, Task
 from wixsend.hosts import UNKNOWN, Host
 from wixsend.layout import count
+from wixsend.markup import Html, asset, element, filled, hash_of, joined
 from wixsend.names import relative_text, text
 from wixsend.records import Record
 from wixsend.redact import visible
@@ -195,113 +190,81 @@ def _part_json(part: Part) -> dict[str, Any]:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-class _Html(str):
-    """HTML that was made here. Any other text is escaped before it gets among it."""
-
-
-def _safe(value: str) -> _Html:
-    return value if isinstance(value, _Html) else _Html(html.escape(visible(value)))
-
-
-def _joined(parts: Iterable[str]) -> _Html:
-    return _Html("\n".join(map(_safe, parts)))
-
-
-def _element(name: str, *inside: str, **attributes: str) -> _Html:
-    """An element with its content; underscores in names of attributes stand for hyphens, and end with one where Python needs it."""
-    written = "".join(f' {key.rstrip("_").replace("_", "-")}="{_safe(value)}"' for key, value in attributes.items())
-    return _Html(f"<{name}{written}>{''.join(map(_safe, inside))}</{name}>")
-
-
-def _filled(template: str, **values: str) -> str:
-    return Template(template).substitute({name: _safe(value) for name, value in values.items()})
-
-
-@cache
-def _asset(name: str) -> _Html:
-    return _Html(files("wixsend").joinpath("templates", name).read_text(encoding="utf-8").strip())
-
-
-def _hash(asset: str) -> _Html:
-    """The source expression of the policy that lets this script or style through, and no other."""
-    return _Html("sha256-" + base64.b64encode(hashlib.sha256(asset.encode()).digest()).decode())
-
-
 def handoff_html(handoff: Handoff, at: float) -> str:
     """The page; `at` is when DNS was looked at, in seconds since the epoch."""
-    style, script = _asset("handoff.css"), _asset("handoff.js")
+    style, script = asset("handoff.css"), asset("handoff.js")
     body = [
-        _element("p", _why(handoff)),
-        _element("p", _looked(handoff, at), class_="quiet"),
+        element("p", _why(handoff)),
+        element("p", _looked(handoff, at), class_="quiet"),
         *(_section(part, number) for number, part in enumerate(handoff.parts, 1)),
-        *(_element("p", line) for line in _kept(handoff.kept)),
-        _element("h2", "Afterwards"),
-        _element("p", _AFTER),
+        *(element("p", line) for line in _kept(handoff.kept)),
+        element("h2", "Afterwards"),
+        element("p", _AFTER),
     ]
-    return _filled(
-        _asset("handoff.html"),
+    return filled(
+        asset("handoff.html"),
         title=_title(handoff),
-        body=_joined(body),
+        body=joined(body),
         style=style,
         script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=hash_of(style),
+        script_hash=hash_of(script),
     )
 
 
-def _section(part: Part, number: int) -> _Html:
+def _section(part: Part, number: int) -> Html:
     """One zone: where, the records, the usual mistakes, the snippet."""
     form = panel_form(part)
-    links = [_element("li", _element("a", label, href=url, rel="noreferrer noopener")) for label, url in _links(part)]
+    links = [element("li", element("a", label, href=url, rel="noreferrer noopener")) for label, url in _links(part)]
     asked = any(task.state is not State.RIGHT for task in part.tasks)
     snippet_id = f"zone-{number}"
-    return _joined(
+    return joined(
         [
-            _element("h2", f"Where: the zone {text(part.zone)}"),
-            _element("p", _served_by(part)),
-            *([_element("ul", *links)] if links else []),
-            *(_element("p", note) for note in form.notes),
-            _element("h2", "The records"),
+            element("h2", f"Where: the zone {text(part.zone)}"),
+            element("p", _served_by(part)),
+            *([element("ul", *links)] if links else []),
+            *(element("p", note) for note in form.notes),
+            element("h2", "The records"),
             *(_card(task, part, f"record-{number}-{place}", place) for place, task in enumerate(part.tasks, 1)),
-            _element("h2", "Please mind"),
-            _element("ul", *(_element("li", line) for line in _mistakes(part))),
-            *([_element("h2", "For a zone file"), _pre(_snippet(part), snippet_id)] if asked else []),
+            element("h2", "Please mind"),
+            element("ul", *(element("li", line) for line in _mistakes(part))),
+            *([element("h2", "For a zone file"), _pre(_snippet(part), snippet_id)] if asked else []),
         ]
     )
 
 
-def _pre(snippet: str, named: str) -> _Html:
-    shown = _Html(html.escape("\n".join(map(visible, snippet.splitlines()))))
-    return _joined([_element("pre", _element("code", shown, id=named), tabindex="0"), _button(named, "Copy", "Copy the zone file")])
+def _pre(snippet: str, named: str) -> Html:
+    shown = Html(html.escape("\n".join(map(visible, snippet.splitlines()))))
+    return joined([element("pre", element("code", shown, id=named), tabindex="0"), _button(named, "Copy", "Copy the zone file")])
 
 
-def _card(task: Task, part: Part, named: str, place: int) -> _Html:
+def _card(task: Task, part: Part, named: str, place: int) -> Html:
     """One record, with a button at each of the two things that are typed."""
     form, record = panel_form(part), task.record
     warned = task.state in (State.CONFLICT, State.WRONG)
     rows = [
-        _element("dt", "Type"),
-        _element("dd", _element("code", record.rtype)),
+        element("dt", "Type"),
+        element("dd", element("code", record.rtype)),
         *_row(form.owner_field or _OWNER_FIELD, form.owner_text(record.owner, part.zone), f"{named}-name", f"the name of record {place}"),
         *_row(form.value_field or _VALUE_FIELD, form.value_text(record), f"{named}-value", f"the value of record {place}"),
     ]
     inside = [
-        _element(
+        element(
             "div",
-            _element("h3", f"{place}. {text(record.owner)}"),
-            _element("span", _STATE[task.state], class_=f"state {task.state.value}"),
+            element("h3", f"{place}. {text(record.owner)}"),
+            element("span", _STATE[task.state], class_=f"state {task.state.value}"),
             class_="head",
         ),
-        *(_element("p", line) for line in (task.found, task.todo) if line),
-        _element("dl", *rows),
+        *(element("p", line) for line in (task.found, task.todo) if line),
+        element("dl", *rows),
     ]
-    return _element("section", *inside, class_="card warn" if warned else "card")
+    return element("section", *inside, class_="card warn" if warned else "card")
 
 
-def _row(label: str, value: str, named: str, what: str) -> list[_Html]:
-    return [_element("dt", label), _element("dd", _element("code", value, id=named), _button(named, "Copy", f"Copy {what}"))]
+def _row(label: str, value: str, named: str, what: str) -> list[Html]:
+    return [element("dt", label), element("dd", element("code", value, id=named), _button(named, "Copy", f"Copy {what}"))]
 
 
-def _button(named: str, label: str, said: str) -> _Html:
+def _button(named: str, label: str, said: str) -> Html:
     """Hidden until the script shows it: without the script there is nothing that it could do."""
-    return _element("button", label, type="button", hidden="hidden", data_copy=named, aria_label=said)
+    return element("button", label, type="button", hidden="hidden", data_copy=named, aria_label=said)

@@ -40,6 +40,7 @@ __all__ = [
     "Rate",
     "Receipt",
     "Wire",
+    "retry_after",
     "translate",
 ]
 
@@ -127,6 +128,15 @@ class ErrorRule:
     next_step: str = ""
     says: Callable[[Any], str] = str
     retry_after: Callable[[Any], float | None] = _no_wait
+
+
+def retry_after(error: Any) -> float | None:
+    """The seconds that the `Retry-After` of an error's `response` asks for, as httpx has it; `None` without one.
+
+    A date (RFC 9110, 10.2.3) is not taken for one: it would be as right as two clocks are.
+    """
+    given = error.response.headers.get("retry-after", "")
+    return float(given) if given.isascii() and given.isdigit() else None
 
 
 class Provider(Protocol):

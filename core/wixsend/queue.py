@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from wixsend.database import MANNERS, Database
 from wixsend.errors import ConfigError, JournalNewer
+from wixsend.leases import SIGNS
 from wixsend.tables import about
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ _GRACE = 10.0
 _CONNECTIONS = 4
 _PATIENCE = 5.0
 """Seconds until a connection is given up."""
-_SIGNS = 5
-"""Signs of life that may be lost before a process counts as dead."""
 
 
 class QueueLost(Exception):
@@ -154,7 +153,7 @@ class Queue:
             shutdown_graceful_timeout=_GRACE,
             delete_jobs=DeleteJobCondition.ALWAYS,
             install_signal_handlers=False,
-            update_heartbeat_interval=self._dead_after / _SIGNS,
+            update_heartbeat_interval=self._dead_after / SIGNS,
             stalled_worker_timeout=self._dead_after,
             fetch_job_polling_interval=1.0,
         )

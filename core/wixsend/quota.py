@@ -26,7 +26,7 @@ import sqlalchemy as sa
 from pyrate_limiter import Rate as WindowRate
 from pyrate_limiter import SlidingWindowLog
 
-from wixsend.database import MANNERS, with_driver
+from wixsend.database import MANNERS, advice, with_driver
 from wixsend.errors import QuotaError, RateLimited, Unavailable
 from wixsend.folder import make_private, private_folder
 from wixsend.provider import Rate
@@ -172,8 +172,10 @@ class Quotas:
                 return self._in_transaction(work, *args)  # the server was started anew; a call may be counted twice
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, ImportError) as wrong:
             cause = str(getattr(wrong, "orig", None) or wrong).strip()
-            step = next(step for word, step in _NEXT_STEPS if word in cause.lower())
-            raise QuotaError(f"the record of calls {self.shown} failed: {cause}; without it no vendor's limit can be kept", step) from wrong
+            raise QuotaError(
+                f"the record of calls {self.shown} failed: {cause}; without it no vendor's limit can be kept",
+                advice(cause, _DAMAGED, _OTHERWISE),
+            ) from wrong
 
     def _in_transaction[T](self, work: Callable[..., T], *args: Any) -> T:
         assert self._engine is not None
@@ -221,19 +223,11 @@ class Quotas:
         return int(float(seconds) * 1000 * self.speed)
 
 
-_NEXT_STEPS = (
-    ("locked", "Another process holds it: let that finish, and run the command again."),
-    ("readonly", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
-    ("read-only", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
-    ("permission", "It cannot be written: check its permissions, or name another place: --state FOLDER"),
-    ("unable to open", "It cannot be opened: check its permissions, or name another place: --state FOLDER"),
-    ("no module named", "Install the database's driver: pip install 'wixsend[postgres]'"),
-    ("full", "Make room on the disk, and run the command again: it goes on where it was."),
-    ("no space", "Make room on the disk, and run the command again: it goes on where it was."),
-    ("not a database", "The file is damaged: move it away; calls are then counted anew, so first let a day pass if many were made today."),
-    ("malformed", "The file is damaged: move it away; calls are then counted anew, so first let a day pass if many were made today."),
-    ("", "Mend this, and run the command again: it goes on where it was."),
+_DAMAGED = dict.fromkeys(
+    ("not a database", "malformed"),
+    "The file is damaged: move it away; calls are then counted anew, so first let a day pass if many were made today.",
 )
+_OTHERWISE = "Mend this, and run the command again: it goes on where it was."
 
 
 def _shared(connection: Any, _record: object) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wixsend.locate import Outside
     from wixsend.lookup import Dns
     from wixsend.quota import Budget, Quota, Quotas
+    from wixsend.wire import HttpWire
     from wixsend.wix import Wix, WixApiKey, WixApp
 
 __all__ = ["Session", "state_folder"]
@@ -75,6 +76,7 @@ class Session:
         self._opening = asyncio.Lock()
         self._askers: dict[str, _Asker] = {}
         self._wixes: dict[str, Wix] = {}
+        self._wires: dict[str, HttpWire] = {}
         self._sites = lru_cache(_SITES)(self._wix_at)
         for setting in config.set.values():
             if setting.secret and setting.path[0] == "wix":
@@ -233,11 +235,7 @@ class Session:
         quotas |= {name: wire.quota for name, wire in self._wires.items()}
         return {name: await quota.budget() for name, quota in quotas.items() if quota is not None}
 
-    @cached_property
-    def _wires(self) -> dict[str, Any]:
-        return {}
-
-    def _wire(self, account: Account) -> Any:
+    def _wire(self, account: Account) -> "HttpWire":
         from wixsend.wire import HttpWire
 
         plugin = self.plugins.get(account.plugin_name).way(account.credentials)

@@ -1,49 +1,36 @@
-"""Floor 6. What a person or a program gets to see of many domains: forecasts, where a run stands, and its report. Pure.
+"""Floor 6. What a person or a program gets to see of many domains: lists, forecasts, where a run stands. Pure."""
 
-A report holds the input's columns in their order, and ours behind them, all of which begin with `wixsend_`. A cell that a spreadsheet
-would take for a formula is marked as text.
-"""
-
-import csv
-import io
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
-from wixsend.events import Accepted, NotYet, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage
 from wixsend.forecast import SETTLING, Budgets, Forecast, Outlook, Prospect, loads_left
 from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
 from wixsend.names import text
 from wixsend.plugins import Plugins
-from wixsend.report import case_json
 from wixsend.runs import LIVE, Filed, Group, Left, Run, TakenIn
 from wixsend.sheet import Fault, Sheet
 
 __all__ = [
-    "COLUMNS",
+    "EXAMPLES",
+    "LINES",
     "Cause",
     "Ending",
     "Standing",
     "Tally",
-    "as_text",
     "by_hand",
     "causes",
     "causes_blocks",
     "ending",
     "ending_line",
     "faults_blocks",
-    "filed_json",
     "forecast_blocks",
     "forecast_json",
-    "report_csv",
-    "report_html",
-    "report_json",
     "runs_table",
     "status_blocks",
     "status_json",
+    "steps",
     "taken_in_blocks",
     "tally",
 ]
@@ -51,7 +38,7 @@ __all__ = [
 _SHOWN = 20
 """Lines of a list that a person is shown; a program gets all of them."""
 
-_EXAMPLES = 3
+EXAMPLES = 3
 
 
 # -- where a run stands ------------------------------------------------------------------------------------------------
@@ -139,12 +126,12 @@ def causes_blocks(groups: Sequence[Cause], style: str = "bad") -> list[Block]:
     """Each cause with its domains and the fix."""
     blocks: list[Block] = []
     for cause in groups:
-        names = ", ".join(cause.domains[:_EXAMPLES]) + (
-            f" and {len(cause.domains) - _EXAMPLES} more" if len(cause.domains) > _EXAMPLES else ""
+        names = ", ".join(cause.domains[:EXAMPLES]) + (
+            f" and {len(cause.domains) - EXAMPLES} more" if len(cause.domains) > EXAMPLES else ""
         )
         blocks += [Styled(f"{count(len(cause.domains), 'domain')}: {cause.code}: {names}", style)]
         blocks += [Styled(f"  {line.strip()}") for line in cause.why.splitlines()]
-        blocks += [Styled(f"  {' ' * 6 if place else 'next: '}{line}") for place, line in enumerate(_steps(cause.next_step).splitlines())]
+        blocks += [Styled(f"  {' ' * 6 if place else 'next: '}{line}") for place, line in enumerate(steps(cause.next_step).splitlines())]
     return blocks
 
 
@@ -164,7 +151,7 @@ def runs_table(runs: Sequence[tuple[Run, Tally]], now: float) -> list[Block]:
     return [Table(("run", "begun", "from", "domains", "authenticated", "under way", "by hand", "failed"), rows)]
 
 
-_LINES: tuple[tuple[str, str, str], ...] = (
+LINES: tuple[tuple[str, str, str], ...] = (
     ("done", "authenticated", "good"),
     ("waiting", "waiting for DNS or Wix", "warn"),
     ("working", "still to be worked on", "warn"),
@@ -227,7 +214,7 @@ def status_blocks(standing: Standing, now: float) -> list[Block]:
     """`wixsend bulk status RUN`."""
     run, sums, groups = standing.run, standing.sums, standing.causes
     blocks: list[Block] = [Styled(f"{run.name}: {count(sums.rows, 'domain')} from {run.source}, begun {clock(run.at, now)}", "head")]
-    blocks += [Styled(f"  {getattr(sums, name):>7,} {words}", style) for name, words, style in _LINES if getattr(sums, name)]
+    blocks += [Styled(f"  {getattr(sums, name):>7,} {words}", style) for name, words, style in LINES if getattr(sums, name)]
     if run.cancelled:
         blocks.append(Styled("  cancelled: nothing more is begun until `wixsend bulk run` takes it up again", "warn"))
     elif not sums.over:
@@ -267,7 +254,7 @@ def status_json(standing: Standing) -> dict[str, Any]:
         "begun": stamp(run.at),
         "cancelled": run.cancelled,
         "domains": sums.rows,
-        **{name: getattr(sums, name) for name, _words, _style in _LINES},
+        **{name: getattr(sums, name) for name, _words, _style in LINES},
         "stages": {stage.name.lower(): number for stage, number in sums.stages.items()},
         "driven": standing.driven,
         "next_look": None if standing.next_look is None else stamp(standing.next_look),
@@ -370,180 +357,6 @@ def _prospect_json(prospect: Prospect) -> dict[str, Any]:
     }
 
 
-# -- the report --------------------------------------------------------------------------------------------------------
-
-type _Cell = Callable[[Filed], str]
-
-
-def _when(*kinds: type) -> _Cell:
-    """The moment of the last event of these kinds."""
-    return lambda filed: next((stamp(h.at) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
-
-
-def _words(*kinds: type) -> _Cell:
-    """What the last event of these kinds says."""
-    return lambda filed: next((str(getattr(h.event, "why", "")) for h in reversed(filed.history) if isinstance(h.event, kinds)), "")
-
-
-def _wix_said(filed: Filed) -> str:
-    """Wix's last answer to whether the domain is authenticated."""
-    told = (h.event for h in reversed(filed.history) if isinstance(h.event, NotYet | Accepted | WixAuthenticated))
-    last = next(told, None)
-    return "" if last is None else last.why if isinstance(last, NotYet) else "AUTHENTICATED"
-
-
-def _by_hand(filed: Filed) -> bool:
-    return filed.entry.case.stage is Stage.PROVING and not filed.entry.case.provider
-
-
-def _status(filed: Filed) -> str:
-    return "by hand" if _by_hand(filed) else filed.entry.case.stage.value
-
-
-def _next(filed: Filed) -> str:
-    """What somebody has to do; for records that are to be added by hand, the records."""
-    case = filed.entry.case
-    if _by_hand(filed):
-        return "\n".join(["Add by hand:", *(f"{text(r.owner)} {r.rtype} {r.rdata}" for r in case.to_prove)])
-    return case.stop.next_step if case.stop else ""
-
-
-def _added(filed: Filed) -> str:
-    return "\n".join(f"{text(r.owner)} {r.rtype} {r.rdata}" for change in filed.entry.case.written for r in change.add)
-
-
-COLUMNS: Mapping[str, _Cell] = {
-    "wixsend_status": _status,
-    "wixsend_code": lambda filed: filed.entry.case.stop.error if filed.entry.case.stop else "",
-    "wixsend_why": lambda filed: filed.entry.case.warning or filed.entry.case.why,
-    "wixsend_next": _next,
-    "wixsend_domain": lambda filed: text(filed.entry.domain),
-    "wixsend_site": lambda filed: filed.entry.site,
-    "wixsend_zone": lambda filed: text(filed.entry.case.apex) if len(filed.entry.case.apex) > 1 else "",
-    "wixsend_host": lambda filed: filed.entry.case.provider,
-    "wixsend_account": lambda filed: filed.entry.case.account,
-    "wixsend_added": _added,
-    "wixsend_kept": lambda filed: "\n".join(text(record.owner) for record in filed.entry.case.kept),
-    "wixsend_written_at": _when(Wrote),
-    "wixsend_visible_at": _when(Visible),
-    "wixsend_evidence": _words(Visible),
-    "wixsend_authenticated_at": _when(WixAuthenticated, Accepted),
-    "wixsend_wix_said": _wix_said,
-}
-"""Our columns of a report, and what stands in them. Accounts are named; no credential is in any of them."""
-
-_FORMULA = re.compile(r"\A[=+\-@\t\r]")
-_NUMBER = re.compile(r"\A[+-]?[\d., ]+\Z")
-
-
-def as_text(cell: str) -> str:
-    """The cell, marked as text where a spreadsheet would take it for a formula and run it."""
-    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.match(cell) else cell
-
-
-def report_csv(run: Run, filed: Iterable[Filed], clean: Callable[[str], str]) -> Iterator[str]:
-    """The report as CSV, a few rows at a time. Every cell goes through `clean`."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([as_text(heading) for heading in (*run.columns, *COLUMNS)])
-    for each in filed:
-        cells = [*(each.cells.get(heading, "") for heading in run.columns), *(cell(each) for cell in COLUMNS.values())]
-        writer.writerow([as_text(clean(cell)) for cell in cells])
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue()
-
-
-def filed_json(filed: Filed) -> dict[str, Any]:
-    """One domain of a report: its case, our columns by their names without `wixsend_`, and the input's cells."""
-    ours = {name.removeprefix("wixsend_"): cell(filed) for name, cell in COLUMNS.items()}
-    return {"line": filed.line, "input": dict(filed.cells), **ours, "case": case_json(filed.entry)}
-
-
-def report_json(run: Run, filed: Iterable[Filed]) -> dict[str, Any]:
-    """The report as one JSON document."""
-    return {"run": run.name, "source": run.source, "begun": stamp(run.at), "domains": [filed_json(each) for each in filed]}
-
-
-_STYLE = """
-:root{--text:#1b1f24;--line:#d5dae0;--quiet:#57606a;--good:#18794e;--bad:#b42318;--warn:#8a5a00}
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:var(--text);background:#fff}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem}
-.totals dt{text-align:right;font-weight:600}dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}
-section{border-left:.25rem solid;padding-left:1rem;margin:1.25rem 0;overflow-wrap:anywhere}
-section p{margin:.25rem 0;white-space:pre-line}
-table{border-collapse:collapse;width:100%}
-th,td{border-bottom:1px solid var(--line);padding:.4rem .6rem;text-align:left;vertical-align:top;overflow-wrap:break-word}
-td p{margin:0;white-space:pre-line;overflow-wrap:anywhere}
-.text{color:var(--text)}.quiet,summary,dl.more dt{color:var(--quiet)}.quiet,dl.more{font-size:.9em}
-.good{color:var(--good)}.bad{color:var(--bad)}.warn{color:var(--warn)}
-@media(max-width:45rem){
-thead{display:none}tr,td{display:block}td{border:0;padding:.1rem 0}tr{border-bottom:1px solid var(--line);padding:.6rem 0}
-}
-@media(prefers-color-scheme:dark){
-:root{--text:#e6e8ea;--line:#343a40;--quiet:#9aa4ae;--good:#5bd39a;--bad:#ff8a80;--warn:#e6b35a}body{background:#14171a}
-}
-"""
-_MORE = ("added", "kept", "written_at", "visible_at", "evidence", "authenticated_at", "wix_said", "zone", "site")
-"""Our columns that a row of the page shows when it is opened."""
-
-_COLOURS = {Stage.DONE: "good", Stage.STOPPED: "bad", Stage.UNDONE: "quiet"}
-
-
-def report_html(standing: Standing, filed: Iterable[Filed], now: float, clean: Callable[[str], str]) -> Iterator[str]:
-    """The report as one page that needs nothing else, a few rows at a time. Every text goes through `clean` and is escaped."""
-
-    def shown(value: str) -> str:
-        return escape(clean(value))
-
-    run, sums = standing.run, standing.sums
-    yield (
-        "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>wixsend: {shown(run.name)}</title><style>{_STYLE}</style>\n"
-        f"<h1>{shown(run.name)}</h1><p>{count(sums.rows, 'domain')} from {shown(run.source)}, as of {stamp(now)}.</p>\n<dl class=totals>\n"
-    )
-    for name, words, style in _LINES:
-        if getattr(sums, name):
-            yield f"<dt class={style}>{getattr(sums, name):,}</dt><dd>{words}</dd>\n"
-    yield "</dl>\n"
-    for heading, causes, style in (
-        ("What failed, and the fix", standing.causes, "bad"),
-        ("What waits for somebody", standing.hands, "warn"),
-    ):
-        yield f"<h2>{heading}</h2>\n" if causes else ""
-        for cause in causes:
-            yield (
-                f"<section class={style}><p><b>{count(len(cause.domains), 'domain')}: {shown(cause.code)}</b></p>"
-                f"<p class=text>{shown(cause.why)}</p><p class=text><b>{shown(_steps(cause.next_step))}</b></p>"
-                f"{_names(cause.domains, shown)}</section>\n"
-            )
-    yield "<h2>Every domain</h2>\n<table><thead><tr><th>domain<th>status<th>what happened<th>where</tr></thead>\n"
-    for each in filed:
-        yield _html_row(run, each, shown)
-    yield "</table>\n</html>\n"
-
-
-def _names(domains: Sequence[str], shown: Callable[[str], str]) -> str:
-    names = shown(", ".join(domains))
-    return f"<p class=text>{names}</p>" if len(domains) <= _EXAMPLES else f"<details class=text><summary>which</summary>{names}</details>"
-
-
-def _html_row(run: Run, filed: Filed, shown: Callable[[str], str]) -> str:
-    """One domain: the input's cells under its name, and what is told at length when it is opened."""
-    told = {name: cell(filed) for name, cell in COLUMNS.items()}
-    mine = [f"{heading}: {cell}" for heading in run.columns if (cell := filed.cells.get(heading, "")) and cell != told["wixsend_domain"]]
-    what = "\n".join(filter(None, (told["wixsend_why"], _steps(told["wixsend_next"])))) or told["wixsend_authenticated_at"]
-    where = " · ".join(dict.fromkeys(filter(None, (told["wixsend_host"], told["wixsend_account"]))))
-    more = "".join(f"<dt>{name.replace('_', ' ')}</dt><dd>{shown(value)}</dd>" for name in _MORE if (value := told[f"wixsend_{name}"]))
-    return (
-        f"<tr><td><b>{shown(told['wixsend_domain'])}</b><p class=quiet>{shown(' · '.join(mine))}</p></td>"
-        f"<td class={_COLOURS.get(filed.entry.case.stage, 'warn')}>{shown(told['wixsend_status'])}</td>"
-        f"<td><p>{shown(what)}</p><details><summary>more</summary><dl class=more>{more}</dl></details></td><td>{shown(where)}</td></tr>\n"
-    )
-
-
-def _steps(next_step: str) -> str:
+def steps(next_step: str) -> str:
     """Each way out on a line."""
     return "\n".join(line.strip() for line in next_step.splitlines())

@@ -116,7 +116,7 @@ CONTRACT: Mapping[str, str] = {
     "What is to be written": "Edit Change",
     "A host that takes one record with each call": "OneByOne write_one_by_one",
     "Names and text": "Name absolute relative_text text txt_rdata txt_text",
-    "Errors": "ErrorRule",
+    "Errors": "ErrorRule retry_after",
 }
 """What `wixsend` exports for plugins, in the order to read it; the errors that `ErrorRule` may name come last."""
 

@@ -41,6 +41,7 @@ from wixsend import (
     Zone,
     ZoneNotHeld,
     absolute,
+    retry_after,
     text,
 )
 from wixsend_cloudflare.fence import open_client
@@ -118,8 +119,8 @@ def _cause(error: APIConnectionError) -> str:
 
 
 def _block(error: APIStatusError) -> float:
-    seconds = error.response.headers.get("retry-after", "")
-    return float(seconds) if seconds.isdigit() else _BLOCK
+    asked = retry_after(error)
+    return _BLOCK if asked is None else asked
 
 
 def _rule(on: type[APIStatusError], becomes: Any, why: str, next_step: str = "", when: Any = lambda _error: True) -> ErrorRule:

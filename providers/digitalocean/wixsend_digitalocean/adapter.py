@@ -26,6 +26,7 @@ from wixsend import (
     Zone,
     ZoneNotHeld,
     absolute,
+    retry_after,
     text,
     write_one_by_one,
 )
@@ -51,18 +52,13 @@ def _says(error: httpx.HTTPStatusError) -> str:
     return f"{_told(error).get('message', '')} (HTTP {error.response.status_code})".lstrip()
 
 
-def _retry_after(error: httpx.HTTPStatusError) -> float | None:
-    seconds = error.response.headers.get("retry-after", "")
-    return float(seconds) if seconds.isdigit() else None
-
-
 def _rule(
     status: int, becomes: type[ProviderError], why: str, next_step: str = "", when: Callable[[httpx.HTTPStatusError], bool] = lambda _: True
 ) -> ErrorRule:
     def fits(error: httpx.HTTPStatusError) -> bool:
         return error.response.status_code == status and when(error)
 
-    return ErrorRule(httpx.HTTPStatusError, becomes, fits, why, next_step, _says, _retry_after)
+    return ErrorRule(httpx.HTTPStatusError, becomes, fits, why, next_step, _says, retry_after)
 
 
 ERRORS: tuple[ErrorRule, ...] = (
@@ -75,7 +71,7 @@ ERRORS: tuple[ErrorRule, ...] = (
     _rule(400, EditRejected, "a request is not acceptable", "Report it to the plugin's author."),
     _rule(409, EditConflict, "the zone is being changed by somebody else"),
     _rule(429, RateLimited, "too many calls"),
-    ErrorRule(httpx.HTTPStatusError, Unavailable, says=_says, retry_after=_retry_after),
+    ErrorRule(httpx.HTTPStatusError, Unavailable, says=_says, retry_after=retry_after),
     ErrorRule(httpx.TransportError, Unavailable, says=lambda error: f"no answer ({type(error).__name__})"),
     ErrorRule((ValueError, KeyError, TypeError), Unavailable, why="the answer has not the shape that was agreed"),
 )

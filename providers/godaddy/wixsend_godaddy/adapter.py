@@ -21,7 +21,6 @@ from wixsend import (
     Receipt,
     Record,
     Snapshot,
-    Unavailable,
     Wire,
     Zone,
     ZoneNotHeld,
@@ -30,7 +29,7 @@ from wixsend import (
 )
 from wixsend_godaddy.fence import Call, FencedClient, account, calls_for, held_row
 from wixsend_godaddy.rows import record_of
-from wixsend_godaddy.vendor import BUSY, MINUTE, GoDaddyError, NotAllowed, problem, rule
+from wixsend_godaddy.vendor import AT_THE_END, BUSY, MINUTE, GoDaddyError, NotAllowed, problem, rule
 
 __all__ = ["ERRORS", "GoDaddy"]
 
@@ -71,11 +70,7 @@ ERRORS: tuple[ErrorRule, ...] = (
         "it does not take this edit",
         "Compare the records with GoDaddy's panel; its answer says which field it means.",
     ),
-    rule(lambda _: True, Unavailable, "it could not answer"),
-    ErrorRule(NotAllowed, EditRejected, why="stopped by wixsend itself", next_step="This is a defect: report it, with this message."),
-    ErrorRule(httpx.TimeoutException, Unavailable, says=lambda error: f"no answer in time ({type(error).__name__})"),
-    ErrorRule(httpx.HTTPError, Unavailable, says=lambda error: f"no answer ({type(error).__name__}: {error})"),
-    ErrorRule((ValueError, KeyError, TypeError), Unavailable, why="an answer that is not of the form that was agreed"),
+    *AT_THE_END,
 )
 
 

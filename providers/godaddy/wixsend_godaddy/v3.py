@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import httpx
-
 from wixsend import (
     WHOLE,
     Credentials,
@@ -19,7 +17,6 @@ from wixsend import (
     Receipt,
     Record,
     Snapshot,
-    Unavailable,
     Wire,
     Zone,
     ZoneNotHeld,
@@ -28,7 +25,7 @@ from wixsend import (
 )
 from wixsend_godaddy.rows import Row, record_of
 from wixsend_godaddy.v3_fence import FencedHttp, sendable
-from wixsend_godaddy.vendor import BUSY, MINUTE, NotAllowed, problem, rule
+from wixsend_godaddy.vendor import AT_THE_END, BUSY, MINUTE, problem, rule
 
 __all__ = ["ERRORS", "GoDaddyV3"]
 
@@ -85,11 +82,7 @@ ERRORS: tuple[ErrorRule, ...] = (
         "it does not take this edit",
         "Compare the records with GoDaddy's panel; its answer says what it means.",
     ),
-    rule(lambda _: True, Unavailable, "it could not answer"),
-    ErrorRule(NotAllowed, EditRejected, why="stopped by wixsend itself", next_step="This is a defect: report it, with this message."),
-    ErrorRule(httpx.TimeoutException, Unavailable, says=lambda error: f"no answer in time ({type(error).__name__})"),
-    ErrorRule(httpx.HTTPError, Unavailable, says=lambda error: f"no answer ({type(error).__name__}: {error})"),
-    ErrorRule((ValueError, KeyError, TypeError), Unavailable, why="an answer that is not of the form that was agreed"),
+    *AT_THE_END,
 )
 
 

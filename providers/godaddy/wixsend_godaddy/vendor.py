@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from wixsend import Credentials, CredentialsMissing, EditRejected, ErrorRule, Name, ProviderError, absolute, text
+import httpx
+
+from wixsend import Credentials, CredentialsMissing, EditRejected, ErrorRule, Name, ProviderError, Unavailable, absolute, text
 from wixsend_godaddy import NAME_SERVERS
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = [
     "APEX",
+    "AT_THE_END",
     "BUSY",
     "MINUTE",
     "SAID",
@@ -89,7 +89,17 @@ def rule(
     return ErrorRule(GoDaddyError, becomes, when, why, next_step, retry_after=lambda error: error.retry_after or wait)
 
 
-def error_of(verb: str, response: "httpx.Response") -> GoDaddyError:
+AT_THE_END: tuple[ErrorRule, ...] = (
+    rule(lambda _: True, Unavailable, "it could not answer"),
+    ErrorRule(NotAllowed, EditRejected, why="stopped by wixsend itself", next_step="This is a defect: report it, with this message."),
+    ErrorRule(httpx.TimeoutException, Unavailable, says=lambda error: f"no answer in time ({type(error).__name__})"),
+    ErrorRule(httpx.HTTPError, Unavailable, says=lambda error: f"no answer ({type(error).__name__}: {error})"),
+    ErrorRule((ValueError, KeyError, TypeError), Unavailable, why="an answer that is not of the form that was agreed"),
+)
+"""The last rows of both tables: what no row before them has told."""
+
+
+def error_of(verb: str, response: httpx.Response) -> GoDaddyError:
     """The error that an answer is. Version 1 calls its code `code` and lists `fields`; version 3 says `name` and `details`."""
     answer = json_of(response.content)
     fields = [

@@ -27,6 +27,7 @@ from wixsend import (
     Zone,
     ZoneNotHeld,
     absolute,
+    retry_after,
     text,
 )
 
@@ -50,11 +51,6 @@ def _says(error: httpx.HTTPStatusError) -> str:
         return f"HTTP {error.response.status_code}"
 
 
-def _retry_after(error: httpx.HTTPStatusError) -> float | None:
-    seconds = error.response.headers.get("retry-after", "")
-    return float(seconds) if seconds.isdigit() else None
-
-
 def _rule(
     status: int,
     becomes: type[ProviderError],
@@ -69,7 +65,7 @@ def _rule(
         said = _says(error)
         return error.response.status_code == status and any(word in said for word in words) and when(error.request)
 
-    return ErrorRule(httpx.HTTPStatusError, becomes, fits, why, next_step, _says, _retry_after)
+    return ErrorRule(httpx.HTTPStatusError, becomes, fits, why, next_step, _says, retry_after)
 
 
 def _asks_for_zones(request: httpx.Request) -> bool:
@@ -91,7 +87,7 @@ ERRORS: tuple[ErrorRule, ...] = (
     _rule(422, EditRejected, "an RRset is not acceptable", "Compare it with what PowerDNS says."),
     _rule(400, EditRejected, "a request is not acceptable", "Report it to the plugin's author."),
     _rule(429, RateLimited, "too many calls"),
-    ErrorRule(httpx.HTTPStatusError, Unavailable, says=_says, retry_after=_retry_after),
+    ErrorRule(httpx.HTTPStatusError, Unavailable, says=_says, retry_after=retry_after),
     ErrorRule(httpx.TransportError, Unavailable, next_step=_REACH, says=lambda error: f"no answer ({type(error).__name__})"),
     ErrorRule((ValueError, KeyError, TypeError), Unavailable, why="the answer has not the shape that was agreed"),
 )

@@ -26,6 +26,7 @@ from wixsend import (
     ZoneNotHeld,
     absolute,
     relative_text,
+    retry_after,
     text,
 )
 
@@ -48,13 +49,8 @@ def _says(error: httpx.HTTPStatusError) -> str:
         return f"HTTP {_status(error)}"
 
 
-def _retry_after(error: httpx.HTTPStatusError) -> float | None:
-    seconds = error.response.headers.get("retry-after", "")
-    return float(seconds) if seconds.isdigit() else None
-
-
 def _rule(status: int, becomes: Any, why: str, next_step: str = "") -> ErrorRule:
-    return ErrorRule(httpx.HTTPStatusError, becomes, lambda error: _status(error) == status, why, next_step, _says, _retry_after)
+    return ErrorRule(httpx.HTTPStatusError, becomes, lambda error: _status(error) == status, why, next_step, _says, retry_after)
 
 
 ERRORS: tuple[ErrorRule, ...] = (
@@ -65,7 +61,7 @@ ERRORS: tuple[ErrorRule, ...] = (
     _rule(400, EditRejected, "the request is wrong", "Report it to the plugin's author."),
     _rule(422, EditRejected, "a record is not acceptable"),
     _rule(429, RateLimited, "too many calls"),
-    ErrorRule(httpx.HTTPStatusError, Unavailable, says=_says, retry_after=_retry_after),
+    ErrorRule(httpx.HTTPStatusError, Unavailable, says=_says, retry_after=retry_after),
     ErrorRule(httpx.TransportError, Unavailable, says=lambda error: f"no answer ({type(error).__name__})"),
     ErrorRule((ValueError, KeyError, TypeError), Unavailable, why="the answer has not the shape that was agreed"),
 )
