@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wixsend.turns import Line, Places
@@ -71,6 +71,7 @@ async def _play(script: Sequence[Act]) -> Crowd:
 
 
 @given(acts)
+@example([("comes", 4), ("comes", 3), ("comes", 1), ("passes", 1)])
 def test_places_are_never_too_many_nobody_is_overtaken_and_all_come_back(script: list[Act]) -> None:
     async def run() -> None:
         crowd = await _play(script)
