@@ -377,7 +377,7 @@ def quick(combinations: Iterable[Combination]) -> list[Combination]:
     """Each trouble at each kind of call once, the hosts and jobs taking turns; at a write once for each host, and for its way back."""
     cells: dict[tuple[object, ...], list[Combination]] = {}
     for one in combinations:
-        everywhere = (one.subject.name, one.job.undoes) if one.step.kind == "write" else ()
+        everywhere = (str(one.subject), one.job.undoes) if one.step.kind == "write" else ()
         cells.setdefault((one.trouble.name, one.step.medium, one.step.kind, *everywhere), []).append(one)
     chosen = [cell[turn * 7 % len(cell)] for turn, cell in enumerate(cells.values())]
     return sorted(chosen, key=lambda one: one.number)
