@@ -148,9 +148,10 @@ def test_every_combination_has_its_number_each_time() -> None:
     assert [one.number for one in first] == list(range(1, len(first) + 1))
 
 
-def test_the_quick_share_has_each_trouble_at_each_kind_of_call_and_at_the_writes_of_an_undo() -> None:
+def test_the_quick_share_has_each_trouble_at_each_kind_of_call_and_writes_and_stale_reads_of_an_undo_too() -> None:
     def cell(one: Combination) -> tuple[object, ...]:
-        return one.trouble.name, one.step.medium, one.step.kind, one.step.kind == "write" and one.job.undoes
+        undoes = one.job.undoes and (one.step.kind == "write" or one.trouble.name == "stale read")
+        return one.trouble.name, one.step.medium, one.step.kind, undoes
 
     every = combinations(example())
     chosen = list(map(cell, quick(every)))

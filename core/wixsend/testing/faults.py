@@ -212,6 +212,8 @@ def _dns(kind: FaultKind, lasting: _Lasting) -> Trouble:
     return Trouble(f"dns {kind}" + (", for good" if lasting == "run" else ""), _DNS, dns=kind, lasting=lasting)
 
 
+_STALE = "stale read"
+
 TROUBLES: tuple[Trouble, ...] = (
     Trouble("connection refused", _HTTP, Fault("refuse"), lasting="run", shuts=True),
     _http("reset", "refuse"),
@@ -236,7 +238,7 @@ TROUBLES: tuple[Trouble, ...] = (
     _http("truncated", "truncate"),
     _http("wrong shape", "wrong-shape"),
     _http("wrong shape, done", "wrong-shape", handled=True),
-    _http("stale read", "stale", lasting="while", seconds=5.0),
+    _http(_STALE, "stale", lasting="while", seconds=5.0),
     Trouble("killed", _HTTP, Fault("refuse"), kills=True),
     Trouble("killed, done", _HTTP, Fault("lost-reply"), kills=True),
     Trouble("editor adds", _HTTP, Fault("meanwhile"), editor="adds"),
@@ -374,10 +376,14 @@ def rehearse(subjects: Iterable[Subject]) -> None:
 
 
 def quick(combinations: Iterable[Combination]) -> list[Combination]:
-    """Each trouble at each kind of call once, the hosts and jobs taking turns; at a write once for each host, and for its way back."""
+    """Each trouble at each kind of call once, the hosts and jobs taking turns.
+
+    What depends most on the host, everything at a write and stale reads, once for each host, and for its way back.
+    """
     cells: dict[tuple[object, ...], list[Combination]] = {}
     for one in combinations:
-        everywhere = (str(one.subject), one.job.undoes) if one.step.kind == "write" else ()
+        depends = one.step.kind == "write" or one.trouble.name == _STALE
+        everywhere = (str(one.subject), one.job.undoes) if depends else ()
         cells.setdefault((one.trouble.name, one.step.medium, one.step.kind, *everywhere), []).append(one)
     chosen = [cell[turn * 7 % len(cell)] for turn, cell in enumerate(cells.values())]
     return sorted(chosen, key=lambda one: one.number)

@@ -29,6 +29,7 @@ PLUGIN = ProviderPlugin(
     base_url="https://api.digitalocean.com/v2",
     quota=(Rate(250, 60), Rate(5000, 3600)),
     limits=Limits(min_ttl=30, max_ttl=86400),
+    settle=5.0,  # nobody says that its lists are current: a second look costs less than a second write
     permissions="a token with the custom scopes domain:read, domain:create, domain:update and domain:delete",
     proven="a stateful fake made from DigitalOcean's API description and recorded traffic; never a live account",
 )
