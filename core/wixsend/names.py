@@ -89,6 +89,12 @@ def absolute(written: str, origin: Name = dns.name.root) -> Name:
         return origin
     if len(written) > _LONGEST:
         raise ValueError(f"a text of {len(written)} characters is not a domain name")
+    return _read(written, origin)
+
+
+@lru_cache(maxsize=16384)
+def _read(written: str, origin: Name) -> Name:
+    """`absolute`, of which the same few texts are asked again and again: Wix's targets, hosts' suffixes, each name of a domain."""
     try:
         return dns.name.from_text(written, origin, idna_codec=dns.name.IDNA_2008_Practical)
     except (

@@ -184,9 +184,9 @@ class CloudflareProvider:
         """One batch: Cloudflare takes the removals, then the additions, in one transaction, or nothing."""
         removes, adds = edit.by_record()
         going = {_id(record): record for record in removes}
-        body = await _body(
-            self._records.batch(zone_id=edit.before.zone.ref, deletes=[{"id": key} for key in going], posts=list(map(_post, adds)))
-        )
+        # As `deletes` and `posts` the SDK would compare each row with the fields of twenty types of records first: a quarter of our time.
+        batch = {"deletes": [{"id": key} for key in going], "posts": list(map(_post, adds))}
+        body = await _body(self._records.batch(zone_id=edit.before.zone.ref, extra_body=batch))
         result = body.get("result")
         if not isinstance(result, Mapping):
             raise Unavailable("Cloudflare answered the batch without a result")
