@@ -221,10 +221,10 @@ async def test_a_profile_that_is_gone_stops_its_rows_alone(world: World) -> None
     class Forgetful(Hops):
         """Stands where the configuration has lost a profile."""
 
-        async def _go_on(self, ref: Ref) -> Entry:
+        async def _go_on(self, ref: Ref, known: Entry | None) -> Entry:
             if ref.wix:
                 raise ConfigError(f"there is no Wix profile {ref.wix!r}", "Add it.")
-            return await super()._go_on(ref)
+            return await super()._go_on(ref, known)
 
     sheet = clients(world, 2).replace("domain\n", "domain,wix\n").replace("client-1.example", "client-1.example,gone")
     fleet = world.fleet(hops=Forgetful)

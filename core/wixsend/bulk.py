@@ -2,7 +2,8 @@
 
 A domain that waits is a row with a time, and costs nothing. One that can go on is taken as far as it can go now (`Hops`), by the same
 engine as a single one; what goes wrong with it is in its case, and nobody else's concern. `Driver` takes rows in the order in which they
-are due, from every lane in turn: a lane is an account at a host, or a site at Wix. Other drivers can be built on `Hops`.
+are due, from every lane in turn: a lane is an account at a host, or a site at Wix before the write or after it. Other drivers can be built
+on `Hops`.
 """
 
 import asyncio
@@ -16,12 +17,14 @@ from typing import Protocol
 from wixsend.engine import Engine, Update
 from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, QuotaError, WixsendError
 from wixsend.events import Stopped
+from wixsend.flow import Case
 from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
 from wixsend.locate import Located, Outside
 from wixsend.names import Name, SendingDomain, owner_in, text
 from wixsend.plan import Dmarc, Plan
-from wixsend.runs import AT_HOST, ENDED, LIVE, MOST, Ref, Run, Runs
+from wixsend.runs import AT_HOST, BEFORE_HOST, ENDED, LIVE, MOST, Lane, Ref, Run, Runs, Turn
+from wixsend.scribe import Together
 from wixsend.survey import Order
 
 __all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "agreed", "bug_of", "order_of"]
@@ -32,10 +35,13 @@ IN_FLIGHT = 64
 WIDTH = 16
 """Domains of one lane that are worked on at one time."""
 
+_BESIDE = 4
+"""Domains whose proof is looked for while others still wait to be written: enough for more than any host's quota lets be written."""
+
 _DEPTH = 256
 """Rows of one lane that are kept ready."""
 
-_ELSEWHERE = LIVE - AT_HOST
+_AFTERWARDS = LIVE - AT_HOST - BEFORE_HOST
 _SLICE = 5.0
 """The longest sleep in one piece, in seconds: what another process did to the run, and a machine that slept, is noticed after it."""
 _TOGETHER = 1.0
@@ -115,32 +121,41 @@ class Hops:
         self._watch = watch or (lambda _ref, _update: None)
         self.stopping = False
         self._began = worlds.now()
-        self._writers: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._scribe = Together(journal)
+        self._writers: dict[Lane, asyncio.Semaphore] = {}
 
-    async def hop(self, ref: Ref) -> Entry | None:
-        """The row's case after it; `None` when another process works on it. Raises `JournalError` alone."""
+    async def hop(self, ref: Ref, known: Entry | None = None) -> Entry | None:
+        """The row's case after it; `None` when another process works on it. Raises `JournalError` alone.
+
+        `known` is the case as the last hop left it, where that was here.
+        """
         try:
-            return await self._go_on(ref)
+            return await self._go_on(ref, known or _untouched(ref))
         except Busy:
             return None
         except (JournalError, QuotaError):  # nothing can be done for any domain
             raise
         except WixsendError as wrong:
-            return self._stopped(ref, wrong)
+            return await self._stopped(ref, wrong)
         except Exception as bug:
-            return self._stopped(ref, bug_of(bug, self._log))
+            return await self._stopped(ref, bug_of(bug, self._log))
 
-    async def _go_on(self, ref: Ref) -> Entry:
-        """From the first question to the host's account; or from there to the first wait."""
+    async def drained(self) -> None:
+        """Until everything that happened is in the journal: the last thing to be done with it."""
+        await self._scribe.drained()
+
+    async def _go_on(self, ref: Ref, known: Entry | None) -> Entry:
+        """From the first question to the host's account; from there to the end of the write; or from there to the first wait."""
         outside = self._worlds.at(ref.wix, ref.site)
         order = order_of(self._run, ref, self._common)
-        engine = Engine(order, outside, self._journal, self._journal.times, partial(self._watch, ref), self._began)
+        engine = Engine(order, outside, self._journal, self._journal.times, partial(self._watch, ref), self._began, self._scribe)
         if ref.stage in AT_HOST:
             async with self._writer(outside, ref):
-                entry = await engine.hop(agreed, AT_HOST)
+                entry = await engine.hop(agreed, AT_HOST, known)
             if entry.case.stop is not None and entry.case.stop.error == CredentialsRejected.code:
                 self._worlds.holdings.refuse(ref.at_account, CredentialsRejected(entry.case.stop.happened, entry.case.stop.next_step))
-        return await engine.hop(agreed, _ELSEWHERE)
+            return entry
+        return await engine.hop(agreed, BEFORE_HOST if ref.stage in BEFORE_HOST else _AFTERWARDS, known)
 
     @asynccontextmanager
     async def _writer(self, outside: Outside, ref: Ref) -> AsyncIterator[None]:
@@ -155,22 +170,32 @@ class Hops:
                 raise Busy(f"{text(ref.domain)} is left to the next run", "Run the command again.")
             yield
 
-    def _stopped(self, ref: Ref, wrong: WixsendError) -> Entry | None:
+    async def _stopped(self, ref: Ref, wrong: WixsendError) -> Entry | None:
         try:
             entry = self._journal.entry(ref.case_id)
             if entry.case.stage in ENDED:
                 return entry
             stopped = Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step)
-            return self._journal.append(entry, stopped, self._worlds.now())
+            return await self._scribe.append(entry, stopped, self._worlds.now())
         except Busy:
             return None
 
 
-@dataclass(slots=True)
-class _Lane:
-    """Rows that are ready, and how many are worked on."""
+def _untouched(ref: Ref) -> Entry | None:
+    """The case of a row to which nothing has happened yet: there is nothing to read of it."""
+    return Entry(ref.case_id, ref.site, ref.domain, 0, Case()) if ref.seq == 0 else None
 
-    ready: deque[Ref] = field(default_factory=deque)
+
+def _most(turn: Turn, unwritten: bool) -> float:
+    """How many hops of this turn there are at one time; at the hosts, each account has its own bound."""
+    return float("inf") if turn is Turn.HOST else _BESIDE if turn is Turn.THEN and unwritten else IN_FLIGHT
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Rows of a lane that are ready, each with its case where it is known, and how many are worked on."""
+
+    ready: deque[tuple[Ref, Entry | None]] = field(default_factory=deque)
     running: int = 0
 
 
@@ -186,12 +211,12 @@ class Driver:
         self._worlds = worlds
         self._journal = journal
         self._runs = Runs(journal)
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._lanes: dict[Lane, _Queue] = {}
         self._tasks: dict[asyncio.Task[Entry | None], Ref] = {}
         self._done: asyncio.Queue[asyncio.Task[Entry | None]] = asyncio.Queue()
         self._taken: set[int] = set()
         self._busy: dict[int, float] = {}
-        self._cut: set[tuple[str, str]] = set()
+        self._cut: set[Lane] = set()
         self._looked_at = 0.0
         self._look_at = 0.0
 
@@ -243,22 +268,26 @@ class Driver:
         moments = [now + _LOOK, *self._busy.values(), *([next_due] if next_due is not None else [])]
         self._looked_at, self._look_at = now, max(min(moments), now + _TOGETHER)
 
-    def _queue(self, ref: Ref) -> None:
+    def _queue(self, ref: Ref, known: Entry | None = None) -> None:
         self._taken.add(ref.case_id)
-        self._lanes.setdefault(ref.lane, _Lane()).ready.append(ref)
+        self._lanes.setdefault(ref.lane, _Queue()).ready.append((ref, known))
 
     def _begin(self) -> None:
-        """Begin with rows of every lane that has room; accounts at hosts go before looks."""
-        looking = sum(lane.running for key, lane in self._lanes.items() if not key[0])
-        for key in sorted(self._lanes, reverse=True):
+        """Begin with rows of every lane that has room, by turns: what is to be written goes before what is written."""
+        running = Counter[Turn]()
+        for key, lane in self._lanes.items():
+            running[key.turn] += lane.running
+        unwritten = False
+        for key in sorted(self._lanes):
             lane = self._lanes[key]
-            while lane.ready and lane.running < WIDTH and (key[0] or looking < IN_FLIGHT):
-                ref = lane.ready.popleft()
-                task = asyncio.create_task(self._hops.hop(ref))
+            while lane.ready and lane.running < WIDTH and running[key.turn] < _most(key.turn, unwritten):
+                ref, known = lane.ready.popleft()
+                task = asyncio.create_task(self._hops.hop(ref, known))
                 task.add_done_callback(self._done.put_nowait)
                 self._tasks[task] = ref
                 lane.running += 1
-                looking += not key[0]
+                running[key.turn] += 1
+            unwritten |= bool(lane.ready) and key.turn is not Turn.THEN
             if not lane.ready and key in self._cut:
                 self._look_at = self._worlds.now()
             if not lane.ready and not lane.running:
@@ -275,7 +304,8 @@ class Driver:
             self._look_at = min(self._look_at, now + _BUSY)
         elif entry.case.stage in LIVE and entry.case.due <= now:
             case = entry.case
-            self._queue(replace(ref, stage=case.stage, due=case.due, host=case.provider, at_account=case.account))
+            now_at = replace(ref, stage=case.stage, due=case.due, host=case.provider, at_account=case.account, seq=entry.seq)
+            self._queue(now_at, entry)
         elif entry.case.stage in LIVE:
             self._look_at = min(self._look_at, max(entry.case.due, now + _TOGETHER))
 
@@ -288,3 +318,4 @@ class Driver:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._hops.drained()

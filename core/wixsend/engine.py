@@ -50,11 +50,12 @@ from wixsend.events import (
 )
 from wixsend.flow import EFFECTS, Case, Decision, Effect, Stage, Times, decide
 from wixsend.guard import Objection
-from wixsend.journal import Entry, Journal
+from wixsend.journal import Entry, Journal, Kept
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import Name, text
 from wixsend.plan import Plan
 from wixsend.records import Granularity, Record
+from wixsend.scribe import AtOnce, Scribe
 from wixsend.sending import WixDomain, WixStatus
 from wixsend.survey import Approve, Order, Surveyor, objected
 from wixsend.verdict import Delegation, Proof, Verdict
@@ -106,7 +107,7 @@ def _nobody_watches(_update: Update) -> None:
 class Engine:
     """Drives the case of one order. Not shared between orders; what is `Outside` may be.
 
-    `began` is when the person started this run, where it was not just now.
+    `began` is when the person started this run, where it was not just now; `scribe` writes into the journal, at once where none is given.
     """
 
     def __init__(
@@ -117,10 +118,12 @@ class Engine:
         times: Times | None = None,
         watch: Watch = _nobody_watches,
         began: float | None = None,
+        scribe: Scribe | None = None,
     ) -> None:
         self._order = order
         self._outside = outside
         self._journal = journal
+        self._scribe = scribe or AtOnce(journal)
         self._times = times or Times()
         self._watch = watch
         self._locator = Locator(outside, order.provider, order.account)
@@ -168,7 +171,7 @@ class Engine:
         """
         with self._taken() as entry:
             if self._begins_anew(entry.case):
-                entry = self._append(entry, Reopened())
+                entry = await self._append(entry, Reopened())
             while True:
                 decision = self._decided(entry)
                 if decision.effect is Effect.REST:
@@ -182,12 +185,13 @@ class Engine:
                 else:
                     entry = await self._done(decision.effect, entry, approve)
 
-    async def hop(self, approve: Approve, stages: Collection[Stage]) -> Entry:
+    async def hop(self, approve: Approve, stages: Collection[Stage], known: Entry | None = None) -> Entry:
         """Go on with the case as long as it stands at one of these stages and nothing has to be waited for. Raises as `run` does.
 
-        What has ended stays so: only a person begins it anew.
+        What has ended stays so: only a person begins it anew. `known` is the case as it was last seen: when somebody else has gone on with
+        it since, the first thing that happens to it is told so (`Busy`).
         """
-        with self._taken() as entry:
+        with self._taken(known) as entry:
             while True:
                 decision = self._decided(entry)
                 if entry.case.stage not in stages or decision.effect in (Effect.REST, Effect.WAIT):
@@ -228,11 +232,11 @@ class Engine:
     # -- one hop -------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _taken(self) -> Iterator[Entry]:
+    def _taken(self, known: Entry | None = None) -> Iterator[Entry]:
         """The case, which nobody else on this machine goes on with meanwhile."""
         order = self._order
         with self._journal.lock_case(order.site, order.domain.name):
-            yield self._journal.open_case(order.site, order.domain.name)
+            yield known or self._journal.open_case(order.site, order.domain.name)
 
     def _decided(self, entry: Entry) -> Decision:
         """What is next, told to whoever watches."""
@@ -244,16 +248,16 @@ class Engine:
         """The case after this effect."""
         match effect:
             case Effect.GIVE_UP:
-                return self._append(entry, self._gave_up(entry.case))
+                return await self._append(entry, self._gave_up(entry.case))
             case Effect.ASK_PERSON:
                 return await self._ask_person(entry, approve)
             case Effect.WRITE:
                 return await self._write(entry)
             case _:
-                return self._append(entry, await self._perform(effect, entry))
+                return await self._append(entry, await self._perform(effect, entry))
 
-    def _append(self, entry: Entry, event: Event) -> Entry:
-        return self._journal.append(entry, event, self._outside.now())
+    async def _append(self, entry: Entry, event: Event) -> Entry:
+        return await self._scribe.append(entry, event, self._outside.now())
 
     async def _perform(self, effect: Effect, entry: Entry) -> Event:
         """One effect in the world, and the event that says how it went; our own configuration's errors are raised."""
@@ -383,11 +387,11 @@ class Engine:
     async def _ask_person(self, entry: Entry, approve: Approve) -> Entry:
         """Show the plan and ask; a plan of an earlier run is made again first."""
         if self._plan is None or self._located is None:
-            return self._append(entry, Withdrawn("the plan was made by an earlier run"))
+            return await self._append(entry, Withdrawn("the plan was made by an earlier run"))
         digest = self._plan.edit.digest
         if entry.case.agreed != digest and not await approve(self._plan, self._located):
             raise Refused("nobody agreed to the plan; nothing was written", "Run the command again, or with --yes.")
-        return self._append(entry, Agreed(digest))
+        return await self._append(entry, Agreed(digest))
 
     async def _write(self, entry: Entry) -> Entry:
         """Steps 5 to 9 of the road: one writer, a plan that has not aged, the journal, one write, a second look."""
@@ -399,24 +403,25 @@ class Engine:
                 try:
                     still_ours = held.enter_context(self._journal.lock(*located.lock))
                 except Busy as busy:  # another process writes into this zone: it is done in a moment
-                    return self._append(entry, Stumbled(busy.code, busy.exit_code, busy.happened, busy.next_step))
+                    return await self._append(entry, Stumbled(busy.code, busy.exit_code, busy.happened, busy.next_step))
                 made = await self._fresh_plan(entry, located)
                 if isinstance(made, Event):
-                    return self._append(entry, made)
-                number = self._journal.keep_snapshot(entry.id, located.provider, located.account_name, made.before, self._outside.now())
-                entry = self._append(entry, Intended(made.edit.changes, number))
+                    return await self._append(entry, made)
+                kept = Kept(entry.id, located.provider, located.account_name, made.before, self._outside.now())
+                number = await self._scribe.keep_snapshot(kept)
+                entry = await self._append(entry, Intended(made.edit.changes, number))
                 self._plan = None
                 try:
                     sure = await apply.send(located.adapter, made.edit, still_ours)
                 except EditConflict as conflict:
-                    return self._append(entry, Withdrawn(conflict.happened, conflict=True))
+                    return await self._append(entry, Withdrawn(conflict.happened, conflict=True))
                 if not sure:
                     await apply.look_again(located.adapter, made.edit, number, self._outside.sleep)
             except ConfigError:
                 raise
             except WixsendError as wrong:
-                return self._append(entry, self._failed(entry, wrong))
-            return self._append(entry, Wrote())
+                return await self._append(entry, self._failed(entry, wrong))
+            return await self._append(entry, Wrote())
 
     def _has_aged(self, adapter: Adapter) -> bool:
         """True when the zone has to be read again before it is written."""

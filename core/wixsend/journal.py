@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import batched, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import dns.exception
@@ -31,7 +31,7 @@ from wixsend.records import WHOLE, Snapshot, Zone
 from wixsend.redact import LONGEST, visible
 from wixsend.tables import cases, events, snapshots
 
-__all__ = ["Backup", "Entry", "Happened", "Journal"]
+__all__ = ["Backup", "Entry", "Happened", "Journal", "Kept", "Step"]
 
 _TOUCHING = tuple(kind.code for kind in (Intended, WriteUnknown, Wrote, Undoing, Undone))
 """Events after which a host may still show an older zone for a while."""
@@ -66,6 +66,25 @@ class Entry:
     domain: Name
     seq: int
     case: Case
+
+
+class Step(NamedTuple):
+    """An event that is to be appended to a case, and when it happened."""
+
+    entry: Entry
+    event: Event
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A zone as it was read before a write, for the case `case_id`, that is to be put away."""
+
+    case_id: int
+    provider: str
+    account: str
+    snapshot: Snapshot
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,28 +213,31 @@ class Journal:
 
         A look in DNS that shows what the last one showed takes the last one's place: two days of waiting are one event.
         """
-        case = evolve(entry.case, event, at, self.times)
-        row: dict[str, Any] = {
-            "case_id": entry.id,
-            "seq": entry.seq + 1,
-            "at": at,
-            "code": event.code,
-            "version": event.version,
-            "payload": to_json(event),
-        }
+        return self.append_all([Step(entry, event, at)])[0]
+
+    def append_all(self, steps: Sequence[Step]) -> list[Entry]:
+        """`append` for many cases with one commit: all of them or, where one cannot be, none."""
+        happened, shown, after = [], [], []
         with self.database.writing() as connection:
-            if isinstance(event, Hidden) and _same_but_for_the_time(case, entry.case) and self._replaced(connection, entry, row):
-                row["seq"] = entry.seq
-            else:
+            for entry, event, at in steps:
+                case = evolve(entry.case, event, at, self.times)
+                row = {"case_id": entry.id, "seq": entry.seq + 1, "at": at, **_told(event)}
+                if isinstance(event, Hidden) and _same_but_for_the_time(case, entry.case) and self._replaced(connection, entry, row):
+                    row["seq"] = entry.seq
+                else:
+                    happened.append(row)
+                shown.append({"its_case": entry.id, "seq": row["seq"], **_shown(case)})
+                after.append(Entry(entry.id, entry.site, entry.domain, row["seq"], case))
+            if happened:
                 try:
-                    connection.execute(sa.insert(events).values(row))
+                    connection.execute(sa.insert(events), happened)
                 except sa.exc.IntegrityError as taken:
                     raise Busy(
-                        f"another wixsend process went on with {text(entry.domain)} meanwhile",
+                        f"another wixsend process went on with {', '.join(text(entry.domain) for entry in after)} meanwhile",
                         "Let it finish; wixsend status shows where it is.",
                     ) from taken
-            connection.execute(sa.update(cases).where(cases.c.id == entry.id).values(seq=row["seq"], **_shown(case)))
-        return Entry(entry.id, entry.site, entry.domain, row["seq"], case)
+            connection.execute(_SHOW, shown)
+        return after
 
     def _replaced(self, connection: sa.Connection, entry: Entry, row: dict[str, Any]) -> bool:
         """Put a look into the last look's place, if that is what happened last."""
@@ -227,29 +249,27 @@ class Journal:
 
     def keep_snapshot(self, case_id: int, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
         """Put away a zone as it was read, before it is written; returns its number."""
-        payload = _snapshot_to_json(snapshot)
-        row = {
-            "case_id": case_id,
-            "at": at,
-            "provider": provider,
-            "account": account,
-            "apex": text(snapshot.zone.apex),
-            "payload": payload,
-        }
+        return self.keep_snapshots([Kept(case_id, provider, account, snapshot, at)])[0]
+
+    def keep_snapshots(self, zones: Sequence[Kept]) -> list[int]:
+        """`keep_snapshot` for many zones with one commit."""
+        numbers = []
         with self.database.writing() as connection:
-            key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
-            number = int(key[0]) if key else 0
-            about = {"run": case_id, "provider": provider, "account": account}
-            backups.put_away(self._folder / "backups", number, about, snapshot, payload, at)
-            self._forget_old(connection, case_id, at)
-        return number
+            for kept in zones:
+                payload = _snapshot_to_json(kept.snapshot)
+                whose = {"provider": kept.provider, "account": kept.account}
+                row = {"case_id": kept.case_id, "at": kept.at, "apex": text(kept.snapshot.zone.apex), "payload": payload, **whose}
+                key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
+                number = int(key[0]) if key else 0
+                backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at)
+                self._forget_old(connection, kept.case_id, kept.at)
+                numbers.append(number)
+        return numbers
 
     def _forget_old(self, connection: sa.Connection, case_id: int, at: float) -> None:
         """Let go of backups that are too old, but for the newest of each case, which the next run may have to compare with."""
         before = at - self._keep_backups
-        newest = sa.select(sa.func.max(snapshots.c.id)).where(snapshots.c.case_id == case_id).scalar_subquery()
-        old = (snapshots.c.at < before, snapshots.c.case_id == case_id, snapshots.c.id != newest)
-        connection.execute(sa.delete(snapshots).where(*old))
+        connection.execute(_FORGET, {"its_case": case_id, "before": before})
         if not 0 <= at - self._forgot_at < _OFTEN:  # a run with thousands of domains does not look through as many files for each
             backups.forget(self._folder / "backups", before)
             self._forgot_at = at
@@ -387,6 +407,21 @@ def _shown(case: Case) -> dict[str, Any]:
         "code": case.stop.error if case.stop is not None and case.stage is Stage.STOPPED else "",
     }
 
+
+def _told(event: Event) -> dict[str, Any]:
+    """The event, as columns."""
+    return {"code": event.code, "version": event.version, "payload": to_json(event)}
+
+
+_SHOW = (
+    sa.update(cases).where(cases.c.id == sa.bindparam("its_case")).values({name: sa.bindparam(name) for name in ("seq", *_shown(Case()))})
+)
+"""What the fold says of a case, put into its columns."""
+
+_newest = sa.select(sa.func.max(snapshots.c.id)).where(snapshots.c.case_id == sa.bindparam("its_case")).scalar_subquery()
+_FORGET = sa.delete(snapshots).where(
+    snapshots.c.at < sa.bindparam("before"), snapshots.c.case_id == sa.bindparam("its_case"), snapshots.c.id != _newest
+)
 
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException)
 """What reading a row raises that nobody of ours wrote."""

@@ -6,8 +6,9 @@ A row points to the case of its domain and site. Taking the same file in again a
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import IntEnum
 from itertools import batched
-from typing import Any
+from typing import Any, NamedTuple
 
 import dns.name
 import sqlalchemy as sa
@@ -20,7 +21,24 @@ from wixsend.names import Name, text
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, rows, runs
 
-__all__ = ["AT_HOST", "ENDED", "LIVE", "MOST", "Filed", "Group", "Left", "Ready", "Ref", "Run", "Runs", "TakenIn", "Terms"]
+__all__ = [
+    "AT_HOST",
+    "BEFORE_HOST",
+    "ENDED",
+    "LIVE",
+    "MOST",
+    "Filed",
+    "Group",
+    "Lane",
+    "Left",
+    "Ready",
+    "Ref",
+    "Run",
+    "Runs",
+    "TakenIn",
+    "Terms",
+    "Turn",
+]
 
 AT_HOST: frozenset[Stage] = frozenset({Stage.PLANNING, Stage.AGREEING, Stage.WRITING})
 """The stages at which a domain needs the account at its host."""
@@ -28,6 +46,9 @@ AT_HOST: frozenset[Stage] = frozenset({Stage.PLANNING, Stage.AGREEING, Stage.WRI
 ENDED: frozenset[Stage] = frozenset(stage for stage, effect in EFFECTS.items() if effect is Effect.REST)
 LIVE: frozenset[Stage] = frozenset(Stage) - ENDED
 """The stages at which something is still to be done."""
+
+BEFORE_HOST: frozenset[Stage] = frozenset({Stage.ASKING, Stage.GENERATING, Stage.LOCATING})
+"""The stages at which the account at the host is not known yet."""
 
 MOST = 2000
 """Rows that are handed out with one question."""
@@ -64,9 +85,28 @@ class Run:
         return f"run-{self.id}"
 
 
+class Turn(IntEnum):
+    """Who goes first where not everybody can: everything is written before anything is waited for, so that all wait together."""
+
+    HOST = 0
+    FIRST = 1
+    THEN = 2
+
+
+class Lane(NamedTuple):
+    """What rows queue for: an account at a host, or their site at Wix, before their records are written or afterwards."""
+
+    turn: Turn
+    host: str
+    whose: str
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A row, and where its case stands: enough to go on with it. `host` and `at_account` are where its zone was found."""
+    """A row, and where its case stands: enough to go on with it. `host` and `at_account` are where its zone was found.
+
+    `seq` is the number of the case's last event; 0 where nothing has happened to it yet.
+    """
 
     number: int
     line: int
@@ -81,11 +121,14 @@ class Ref:
     due: float
     host: str = ""
     at_account: str = ""
+    seq: int = 0
 
     @property
-    def lane(self) -> tuple[str, str]:
-        """What it queues for: an account at a host, or (with nothing before it) its site at Wix."""
-        return (self.host, self.at_account) if self.stage in AT_HOST else ("", self.site)
+    def lane(self) -> Lane:
+        """What it queues for."""
+        if self.stage in AT_HOST:
+            return Lane(Turn.HOST, self.host, self.at_account)
+        return Lane(Turn.FIRST if self.stage in BEFORE_HOST else Turn.THEN, "", self.site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,13 +424,17 @@ def _values(stages: Collection[Stage]) -> list[str]:
     return sorted(stage.value for stage in stages)
 
 
-_LANE = sa.case((cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account), else_=cases.c.site)
+_LANE = sa.case(
+    (cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account),
+    (cases.c.stage.in_(_values(BEFORE_HOST)), "first/" + cases.c.site),
+    else_="then/" + cases.c.site,
+)
 """`Ref.lane`, for the database."""
 
 
 def _refs(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:
     host = (cases.c.provider.label("host"), cases.c.account.label("at_account"))
-    case = (cases.c.site, cases.c.domain, cases.c.stage, cases.c.due, *host)
+    case = (cases.c.site, cases.c.domain, cases.c.stage, cases.c.due, cases.c.seq, *host)
     row = (rows.c.number, rows.c.line, rows.c.case_id, rows.c.wix, rows.c.provider, rows.c.account, rows.c.dmarc)
     return sa.select(*row, *case, *more).join(cases, rows.c.case_id == cases.c.id)
 
@@ -395,7 +442,7 @@ def _refs(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:
 def _ref(row: Any) -> Ref:
     order = (row.wix, row.provider, row.account, row.dmarc)
     name = dns.name.from_text(row.domain)
-    return Ref(row.number, row.line, row.case_id, row.site, name, *order, Stage(row.stage), row.due, row.host, row.at_account)
+    return Ref(row.number, row.line, row.case_id, row.site, name, *order, Stage(row.stage), row.due, row.host, row.at_account, row.seq)
 
 
 def _run(row: Any) -> Run:

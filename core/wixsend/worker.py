@@ -90,6 +90,8 @@ class Worker:
             for task in (working, feeding):
                 task.cancel()
             await asyncio.gather(working, feeding, return_exceptions=True)
+            for hops in self._hops.values():
+                await hops.drained()
             self._hops.clear()
 
     def _away(self, wrong: Exception) -> None:
