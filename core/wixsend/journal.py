@@ -188,7 +188,7 @@ class Journal:
 
     def neighbours(self, entry: Entry, apex: Name) -> Sequence[Entry]:
         """The other cases whose records are in the same zone."""
-        return [other for other in self.in_zone(apex) if other.id != entry.id]
+        return self.entries(cases.c.apex == text(apex), cases.c.id != entry.id)
 
     def touched(self, apex: Name) -> float:
         """When we last sent an edit of this zone, or heard what became of one, in seconds since the epoch; 0.0 for never."""
