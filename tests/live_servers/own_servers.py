@@ -157,6 +157,12 @@ class OwnPrimary(FakePrimary):
 
     address: ClassVar[str]
 
+    def __enter__(self) -> Self:
+        raise NotImplementedError
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        raise NotImplementedError
+
     def handle(self, request: Request) -> Response:
         with socket.create_connection((self.address, 53), timeout=5) as connection:
             connection.sendall(len(request.body).to_bytes(2) + request.body)
