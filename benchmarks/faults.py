@@ -5,11 +5,11 @@
     uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
     uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
     uv run benchmarks/faults.py --write          all of it, and the result into docs/reference/faults.md
-    uv run benchmarks/faults.py --real           every call to real servers: PowerDNS, BIND and Knot DNS (with all of the above too)
+    uv run benchmarks/faults.py --real           every call to real servers: PowerDNS, BIND, Knot DNS (--quick: each kind, at each server)
 
 DNS hosts are fakes, or, with `--real`, servers that are started here, the wire to which is spoilt: that needs root and the Debian packages
-in `.ci/apt.txt`. What is tried, and what must hold, is in `wixsend.testing.faults`. A cell counts the combinations tried; of those that were
-lost or not met it says how many. Exits with 1 where one is lost, or where a call that was to go wrong never came.
+in `.ci/apt.txt`. What is tried, and what must hold, is in `wixsend.testing.faults`. A cell counts the combinations tried; of those that
+were lost or not met it says how many. Exits with 1 where one is lost, or where a call that was to go wrong never came.
 """
 
 import argparse
@@ -207,7 +207,9 @@ def try_all(options: argparse.Namespace, folder: Path | None) -> int:
         if options.only is not None:
             return only(every, options.only)
     chosen = [one for one in every if options.host in (None, one.subject.name) and (folder is None or one.step.medium is Medium.HOST)]
-    chosen = quick(chosen) if options.quick else chosen
+    if options.quick:
+        shares = [chosen] if folder is None else [[one for one in chosen if one.subject == host] for host in REAL]
+        chosen = [one for share in shares for one in quick(share)]
     verdicts = tried(chosen, options.workers, folder)
     said, bad = summary(verdicts, time.monotonic() - began), [one for one in verdicts if _outcome(one) in ("lost", "not met")]
     if options.json:

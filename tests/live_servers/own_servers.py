@@ -157,6 +157,10 @@ class OwnPrimary(FakePrimary):
 
     address: ClassVar[str]
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
     def __enter__(self) -> Self:
         raise NotImplementedError
 
@@ -188,7 +192,7 @@ class PowerDnsPrimary(OwnPrimary):
     name_servers = OwnPowerDns.name_servers
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
+        super().__init__(folder)
         self._own = OwnPowerDns(folder)
 
     def __enter__(self) -> Self:
@@ -223,8 +227,7 @@ class _FromFiles(OwnPrimary):
     argv: ClassVar[tuple[str, ...]]
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
+        super().__init__(folder)
         self._apexes: dict[str, bool] = {}
         (folder / "db").mkdir(parents=True)
         self._configure()

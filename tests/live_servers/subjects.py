@@ -4,7 +4,7 @@
 is entered only by those who pass a request on or look: so everything else, and every process that is killed, is where it always is.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ __all__ = ["REAL", "RealHost", "running"]
 class RealHost(FakeHost):
     """A server that `running` has started, without any zone."""
 
-    kind: ClassVar[Callable[[Path], OwnPowerDns | OwnPrimary]]
+    kind: ClassVar[type[OwnPowerDns | OwnPrimary]]
     _network: ClassVar[Namespace]
     _server: ClassVar[OwnPowerDns | OwnPrimary]
 
