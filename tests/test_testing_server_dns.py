@@ -23,15 +23,21 @@ def answered(request: Request) -> Response:
     return Response(body=answer.to_wire())
 
 
-def refused(request: Request, status: int) -> Response:
-    answer = dns.message.make_response(dns.message.from_wire(request.body))
-    answer.set_rcode({403: dns.rcode.REFUSED}.get(status, dns.rcode.SERVFAIL))
-    return Response(body=answer.to_wire())
+class Speaking:
+    """Refuses, and says again."""
+
+    def refusal(self, request: Request, status: int) -> Response:
+        answer = dns.message.make_response(dns.message.from_wire(request.body))
+        answer.set_rcode({403: dns.rcode.REFUSED}.get(status, dns.rcode.SERVFAIL))
+        return Response(body=answer.to_wire())
+
+    def again(self, request: Request, earlier: Response) -> Response:
+        return Response(body=request.body[:2] + earlier.body[2:])
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server({"dns": answered, "web": lambda _request: Response.json({})}, dns={"dns": refused}) as running:
+    with Server({"dns": answered, "web": lambda _request: Response.json({})}, dns={"dns": Speaking()}) as running:
         yield running
 
 
@@ -106,6 +112,22 @@ def test_an_error_status_is_said_in_the_services_own_words(server: Server) -> No
         assert [said(client.ask()) for _ in range(2)] == ["REFUSED", "SERVFAIL"]
 
 
+def test_a_stale_answer_is_one_to_the_same_question_in_another_message() -> None:
+    counted = iter(range(9))
+
+    def count(request: Request) -> Response:
+        answer = dns.message.make_response(dns.message.from_wire(request.body))
+        answer.answer.append(dns.rrset.from_text(QUERY.question[0].name, 60, "IN", "TXT", f"{next(counted)}"))
+        return Response(body=answer.to_wire())
+
+    other, again = dns.message.make_query("other.example.com", "TXT"), dns.message.make_query("name.example.com", "TXT")
+    with Server({"dns": count}, dns={"dns": Speaking()}) as server, Client(server) as client:
+        assert said(client.ask()) == '"0"'
+        server.remember()
+        server.faults.add(Fault("stale", times=2))
+        assert [said(client.ask(message)) for message in (other, again)] == ['"1"', '"0"']
+
+
 def test_what_is_no_message_is_sent_in_the_place_of_one(server: Server) -> None:
     server.faults.add(Fault("empty"), Fault("html"), Fault("status", status=404, body=b"<html>"), Fault("wrong-shape"))
     with Client(server) as client:
@@ -119,7 +141,7 @@ def test_what_is_sent_may_be_no_message_either() -> None:
     def echo(request: Request) -> Response:
         return Response(body=request.path.encode() + request.body)
 
-    with Server({"dns": echo}, dns={"dns": refused}) as server, Client(server) as client:
+    with Server({"dns": echo}, dns={"dns": Speaking()}) as server, Client(server) as client:
         client._socket.sendall(b"\0\3abc")
         assert client._file.read(6) == b"\0\4/abc"
 
@@ -134,7 +156,7 @@ def test_a_service_can_be_shut_and_opened_again(server: Server) -> None:
 
 
 def test_a_hanging_message_does_not_hold_up_the_end() -> None:
-    with Server({"dns": answered}, dns={"dns": refused}) as server:
+    with Server({"dns": answered}, dns={"dns": Speaking()}) as server:
         server.faults.add(Fault("hang", seconds=3600))
         client = Client(server)
         client._socket.sendall(len(QUERY.to_wire()).to_bytes(2) + QUERY.to_wire())

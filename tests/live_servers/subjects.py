@@ -40,6 +40,9 @@ class RealHost(FakeHost):
     def refusal(self, request: Request, status: int) -> Response:
         return self._server.refusal(request, status)
 
+    def again(self, request: Request, earlier: Response) -> Response:
+        return self._server.again(request, earlier)
+
     def add_zone(self, apex: str, records: Iterable[Record] = (), **settings: Any) -> None:
         with self._network.entered():
             self._server.add_zone(apex, records, **settings)
