@@ -431,7 +431,7 @@ def _question(wire: bytes) -> object:
         message = dns.message.from_wire(wire, keyring=False)
     except dns.exception.DNSException:
         return wire
-    message.id = 0
+    message.id, message.tsig = 0, None
     return message.to_text()
 
 
