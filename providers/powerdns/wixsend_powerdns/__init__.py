@@ -37,8 +37,8 @@ PLUGIN = ProviderPlugin(
     settle=5.0,  # a database that replicates may be read elsewhere than it is written
     permissions="the API key: PowerDNS has one, for everything; webserver-allow-from says from where",
     proven=(
-        "real PowerDNS 4.7.3 servers: with SQLite the whole conformance suite and the fault matrix, with LMDB the whole job; and a stateful fake; "
-        "no newer version"
+        "real PowerDNS 4.7.3 servers, and no newer version: with SQLite the whole conformance suite and the fault matrix, with LMDB the "
+        "whole job; and a stateful fake"
     ),
 )
 
