@@ -5,9 +5,11 @@
     uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
     uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
     uv run benchmarks/faults.py --write          all of it, and the result into docs/reference/faults.md
+    uv run benchmarks/faults.py --real           every call to real servers: PowerDNS, BIND, Knot DNS (--quick: each kind, at each server)
 
-What is tried, and what must hold, is in `wixsend.testing.faults`. A cell counts the combinations tried; of those that were lost or not met
-it says how many. Exits with 1 where one is lost, or where a call that was to go wrong never came.
+DNS hosts are fakes, or, with `--real`, servers that are started here, the wire to which is spoilt: that needs root and the Debian packages
+in `.ci/apt.txt`. What is tried, and what must hold, is in `wixsend.testing.faults`. A cell counts the combinations tried; of those that
+were lost or not met it says how many. Exits with 1 where one is lost, or where a call that was to go wrong never came.
 """
 
 import argparse
@@ -15,17 +17,24 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
-from _table import aligned, machine
+from _table import ROOT, aligned, machine
+
+sys.path.insert(0, str(ROOT / "tests"))
+from live_servers.lab import lacking
+from live_servers.subjects import REAL, running
 from wixsend.plugins import Plugins
 from wixsend.testing.faults import TROUBLES, Combination, Medium, Subject, Verdict, matrix, quick, rehearse, survive
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
+PAGE = ROOT / "docs" / "reference" / "faults.md"
+REAL_PAGE = ROOT / "docs" / "reference" / "faults-at-real-servers.md"
 CHUNK = 6
 
 TITLES = {
@@ -49,6 +58,17 @@ its answer was spoilt. *killed*: SIGKILL of a real process.
 
 """
 
+REAL_INTRO = """\
+<!-- Written by `uv run benchmarks/faults.py --real --write`: do not edit. -->
+
+# The fault matrix at real servers, as it was run
+
+What [the fault matrix](faults.md) does to fakes of DNS hosts, done to servers that people run: each job, with something going wrong at
+one numbered call to a real PowerDNS, BIND or Knot DNS, then the same command again until it was done, and once more. The messages are
+spoilt on the wire between wixsend and the server. What the server held was read behind its back, before and after every request: PowerDNS's
+rows from its database, comments and disabled records too, and what the others held by a zone transfer.
+"""
+
 WINDOW = """\
 *In the window* are edits of another program that came between the last read and the write of a host that replaces whole zones and has no
 "only if nothing changed". They are overwritten, and nothing else is: see [concurrent editors](../explanation/concurrent-editors.md).
@@ -60,19 +80,30 @@ def subjects() -> list[Subject]:
     return [subject for name in Plugins().names() for subject in Subject.all_of(name)]
 
 
-def tried(combinations: Sequence[Combination], workers: int) -> list[Verdict]:
-    """The verdict on each, in their order; told on stderr as they come."""
+def tried(combinations: Sequence[Combination], workers: int, folder: Path | None = None) -> list[Verdict]:
+    """The verdict on each, in their order; told on stderr as they come. In `folder`, real servers are started."""
     chunks = [combinations[start : start + CHUNK] for start in range(0, len(combinations), CHUNK)]
     verdicts: list[Verdict] = []
     context = multiprocessing.get_context("forkserver")
     hosts = tuple(dict.fromkeys(one.subject for one in combinations))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=rehearse, initargs=(hosts,)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=ready, initargs=(hosts, folder)) as pool:
         for done in as_completed([pool.submit(survive_all, chunk) for chunk in chunks]):
             verdicts += done.result()
             told = [str(verdict) for verdict in done.result() if _outcome(verdict) in ("lost", "not met")]
             if told or len(verdicts) % 100 < CHUNK:
                 print(*told, f"{len(verdicts)} of {len(combinations)}", sep="\n", file=sys.stderr, flush=True)
     return sorted(verdicts, key=lambda verdict: verdict.combination.number)
+
+
+def ready(hosts: Sequence[Subject], folder: Path | None) -> None:
+    """Prepare this process for combinations at these hosts; servers that it starts end with it."""
+    if folder is not None:
+        _kept.enter_context(running(Path(tempfile.mkdtemp(dir=folder)), hosts))
+    rehearse(hosts)
+
+
+_kept = ExitStack()
+"""What lives as long as a process."""
 
 
 def survive_all(combinations: Sequence[Combination]) -> list[Verdict]:
@@ -159,14 +190,27 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--write", action="store_true", help=f"write the result of the whole matrix to {PAGE.name}")
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), help="processes (default: twice the processors)")
+    parser.add_argument("--real", action="store_true", help="at real servers, in the place of fakes")
     options = parser.parse_args()
+    if options.real and lacking():
+        print(lacking(), file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="wixsend-faults-") as folder:
+        return try_all(options, Path(folder) if options.real else None)
+
+
+def try_all(options: argparse.Namespace, folder: Path | None) -> int:
+    """What the options ask for; at real servers, in that folder."""
     began = time.monotonic()
-    every = matrix(subjects())
-    if options.only is not None:
-        return only(every, options.only)
-    chosen = [one for one in every if options.host in (None, one.subject.name)]
-    chosen = quick(chosen) if options.quick else chosen
-    verdicts = tried(chosen, options.workers)
+    with nullcontext() if folder is None else running(folder):
+        every = matrix(subjects() if folder is None else REAL)
+        if options.only is not None:
+            return only(every, options.only)
+    chosen = [one for one in every if options.host in (None, one.subject.name) and (folder is None or one.step.medium is Medium.HOST)]
+    if options.quick:
+        shares = [chosen] if folder is None else [[one for one in chosen if one.subject == host] for host in REAL]
+        chosen = [one for share in shares for one in quick(share)]
+    verdicts = tried(chosen, options.workers, folder)
     said, bad = summary(verdicts, time.monotonic() - began), [one for one in verdicts if _outcome(one) in ("lost", "not met")]
     if options.json:
         found = {"machine": machine(), "summary": said, "hosts": by_host(verdicts)}
@@ -175,9 +219,12 @@ def main() -> int:
     else:
         print("\n\n".join(f"{title}\n\n{text}" for title, text in tables(verdicts)))
         print("", *bad, said, machine(), sep="\n")
-    if options.write and not options.quick and not options.host:
+    if options.write and not options.host:
         shown = "\n".join(f"## {title}\n\n```text\n{text}\n```\n" for title, text in tables(verdicts))
-        PAGE.write_text(f"{INTRO}{said}.\n\nRun at {machine()}.\n\n{WINDOW}\n{shown}", encoding="utf-8")
+        if folder is not None:
+            REAL_PAGE.write_text(f"{REAL_INTRO}\n{said}.\n\nRun at {machine()}.\n\n{shown}", encoding="utf-8")
+        elif not options.quick:
+            PAGE.write_text(f"{INTRO}{said}.\n\nRun at {machine()}.\n\n{WINDOW}\n{shown}", encoding="utf-8")
     return 1 if bad else 0
 
 

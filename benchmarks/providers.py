@@ -7,8 +7,8 @@
 `own` are the plugin's own tests, `conformance` cases of the shared kit, passed and skipped. `faults` are combinations of the fault matrix
 that were survived, those in the window of a host without compare-and-set included (`benchmarks/faults.py` tries all that there are).
 `fresh` are calls for a domain of which nothing is there yet, `writes` those of them that change something, `nothing` calls when all of it
-is there. A plugin without a fake has no faults and no calls here: its tests meet real servers. Exits with 1 where a test fails, a fault is
-not survived, or a record is lost.
+is there. A distribution that brings many hosts, by a bridge, is one row, without faults and calls: it has no fakes. Exits with 1 where a
+test fails, a fault is not survived, or a record is lost.
 """
 
 import os
@@ -18,6 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -71,11 +72,15 @@ def survived(hosts: Iterable[str], *, share: int) -> dict[str, Counter[str]]:
 
 
 def rows(plugins: Plugins, fates: dict[str, Counter[str]]) -> Iterator[dict[str, object]]:
-    """One row for each plugin that can be used."""
-    for row in plugins.all():
-        if row.plugin is None:
+    """One row for each plugin that can be used, or for all those of one distribution."""
+    for _distribution, group in groupby(plugins.all(), lambda row: row.distribution):
+        usable = [row for row in group if row.plugin is not None]
+        if not usable:
             continue
-        shown: dict[str, object] = {"host": row.name, "one call replaces": row.plugin.granularity.value}
+        row = usable[0]
+        assert row.plugin is not None
+        host = row.name if len(usable) == 1 else f"{row.name.partition(':')[0]}: {len(usable)} hosts"
+        shown: dict[str, object] = {"host": host, "one call replaces": row.plugin.granularity.value}
         folder = home(row)
         if folder is not None:
             adapter, package = size(folder)

@@ -12,6 +12,7 @@ import pytest
 
 from wixsend.testing.fakes import Request, Response
 from wixsend.testing.server import Fault, Kind, Server, speaking_dns
+from wixsend.testing.world import record
 from wixsend_rfc2136.sandbox import FakePrimary
 
 QUERY = dns.message.make_query("name.example.com", "TXT")
@@ -23,15 +24,21 @@ def answered(request: Request) -> Response:
     return Response(body=answer.to_wire())
 
 
-def refused(request: Request, status: int) -> Response:
-    answer = dns.message.make_response(dns.message.from_wire(request.body))
-    answer.set_rcode({403: dns.rcode.REFUSED}.get(status, dns.rcode.SERVFAIL))
-    return Response(body=answer.to_wire())
+class Speaking:
+    """Refuses."""
+
+    def refusal(self, request: Request, status: int) -> Response:
+        answer = dns.message.make_response(dns.message.from_wire(request.body))
+        answer.set_rcode({403: dns.rcode.REFUSED}.get(status, dns.rcode.SERVFAIL))
+        return Response(body=answer.to_wire())
+
+    def again(self, request: Request, earlier: Response) -> Response:
+        raise NotImplementedError
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server({"dns": answered, "web": lambda _request: Response.json({})}, dns={"dns": refused}) as running:
+    with Server({"dns": answered, "web": lambda _request: Response.json({})}, dns={"dns": Speaking()}) as running:
         yield running
 
 
@@ -106,6 +113,28 @@ def test_an_error_status_is_said_in_the_services_own_words(server: Server) -> No
         assert [said(client.ask()) for _ in range(2)] == ["REFUSED", "SERVFAIL"]
 
 
+def test_a_stale_answer_is_the_one_of_then_to_the_same_question_with_the_number_and_signature_of_now() -> None:
+    primary = FakePrimary()
+    primary.add_zone("example.com", [record("name", "TXT", '"then"')])
+
+    def asked(client: Client, name: str) -> str:
+        query = dns.message.make_query(name, "TXT")
+        query.use_tsig(primary._key)
+        wire = client.ask(query)
+        answer = dns.message.from_wire(wire[2:], keyring=primary._key, request_mac=query.mac)
+        assert query.is_response(answer) and answer.had_tsig
+        return str(answer.answer[0][0].to_text())
+
+    with Server({"dns": primary.handle}, dns=speaking_dns({"dns": primary})) as server, Client(server) as client:
+        assert asked(client, "name.example.com") == '"then"'
+        server.remember()
+        primary.edit_behind("example.com", [record("other", "TXT", '"now"')], [record("name", "TXT", '"then"')])
+        primary.edit_behind("example.com", [record("name", "TXT", '"now"')])
+        server.faults.add(Fault("stale", times=2))
+        assert [asked(client, name) for name in ("other.example.com", "name.example.com")] == ['"now"', '"then"']
+        assert asked(client, "name.example.com") == '"now"'
+
+
 def test_what_is_no_message_is_sent_in_the_place_of_one(server: Server) -> None:
     server.faults.add(Fault("empty"), Fault("html"), Fault("status", status=404, body=b"<html>"), Fault("wrong-shape"))
     with Client(server) as client:
@@ -119,7 +148,7 @@ def test_what_is_sent_may_be_no_message_either() -> None:
     def echo(request: Request) -> Response:
         return Response(body=request.path.encode() + request.body)
 
-    with Server({"dns": echo}, dns={"dns": refused}) as server, Client(server) as client:
+    with Server({"dns": echo}, dns={"dns": Speaking()}) as server, Client(server) as client:
         client._socket.sendall(b"\0\3abc")
         assert client._file.read(6) == b"\0\4/abc"
 
@@ -134,7 +163,7 @@ def test_a_service_can_be_shut_and_opened_again(server: Server) -> None:
 
 
 def test_a_hanging_message_does_not_hold_up_the_end() -> None:
-    with Server({"dns": answered}, dns={"dns": refused}) as server:
+    with Server({"dns": answered}, dns={"dns": Speaking()}) as server:
         server.faults.add(Fault("hang", seconds=3600))
         client = Client(server)
         client._socket.sendall(len(QUERY.to_wire()).to_bytes(2) + QUERY.to_wire())

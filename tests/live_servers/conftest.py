@@ -10,13 +10,18 @@ from live_servers.namespace import Capture
 
 
 @pytest.fixture(scope="session")
-def started_lab() -> Iterator[Lab]:
-    """The servers. Skipped where they cannot run, unless `WIXSEND_REQUIRE_SERVERS=1` says that they have to."""
+def possible() -> None:
+    """Skipped where servers cannot run, unless `WIXSEND_REQUIRE_SERVERS=1` says that they have to."""
     why = lacking()
     if why and os.environ.get("WIXSEND_REQUIRE_SERVERS") == "1":
         pytest.fail(f"real DNS servers are required here, and {why}")
     if why:
         pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def started_lab(possible: None) -> Iterator[Lab]:
+    """The servers."""
     with Lab() as lab:
         yield lab
 

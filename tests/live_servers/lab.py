@@ -38,7 +38,7 @@ import dns.update
 import httpx
 
 from live_servers import configs
-from live_servers.namespace import Namespace
+from live_servers.namespace import Namespace, add_addresses
 from wixsend.exchange import DnsSettings
 from wixsend.names import absolute, text
 from wixsend.records import Record
@@ -187,7 +187,7 @@ class Lab:
             stack.callback(self._namespace.close)
             stack.callback(self._stop)
             with self.entered():
-                self._interfaces(BIND, CLIPPING, BIND_RESOLVER, OWN_BIND, POWERDNS[-1])
+                add_addresses(BIND, CLIPPING, BIND_RESOLVER, OWN_BIND, POWERDNS[-1])
                 for swallowed in (TCP_SERVER, SILENT_SERVER):
                     stack.enter_context(contextlib.closing(_swallow(swallowed)))
                 self._api = stack.enter_context(httpx.Client(base_url=f"http://{API}:8081", headers={"X-API-Key": configs.API_KEY}))
@@ -376,11 +376,6 @@ class Lab:
         folder = self.folder / name
         (folder / "db").mkdir(parents=True)
         return folder
-
-    def _interfaces(self, *addresses: str) -> None:
-        """BIND binds only addresses that it sees on an interface, and IPv6 has no whole network of loopback."""
-        for address in addresses:
-            subprocess.run(["ip", "address", "add", f"{address}/{128 if ':' in address else 32}", "dev", "lo"], check=True)
 
     def _run(self, *argv: str) -> str:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env={"PATH": _path()})

@@ -60,6 +60,12 @@ class Namespace:
         os.close(self._own)
 
 
+def add_addresses(*addresses: str) -> None:
+    """Give the loopback these as well: BIND binds only what it sees on an interface, and IPv6 has no whole network of loopback."""
+    for address in addresses:
+        subprocess.run(["ip", "address", "add", f"{address}/{128 if ':' in address else 32}", "dev", "lo"], check=True)
+
+
 def _current() -> int:
     return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
 

@@ -8,7 +8,8 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -18,8 +19,6 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.update
-import dns.xfr
-import dns.zone
 import httpx
 
 from live_servers import configs
@@ -32,22 +31,39 @@ from wixsend_rfc2136.sandbox import FakePrimary
 __all__ = ["BindPrimary", "KnotPrimary", "OwnPowerDns", "OwnPrimary", "PowerDnsPrimary", "transferred"]
 
 _SCHEMA = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql")
-_SERIALS = ("serial", "edited_serial", "notified_serial")
+_OF_ZONE = "domain_id = (SELECT id FROM domains WHERE name = :apex)"
+_STATE = {
+    "zones": "SELECT type, master, account, options, catalog FROM domains WHERE name = :apex",
+    "metadata": f"SELECT kind, content FROM domainmetadata WHERE {_OF_ZONE} ORDER BY 1, 2",
+    "records": f"""
+        SELECT name, type, content, ttl, prio, disabled, auth, ordername,
+            (SELECT json_group_array(json_array(comment, account, modified_at)) FROM comments
+             WHERE (domain_id, name, type) = (records.domain_id, records.name, records.type)) AS comments
+        FROM records WHERE {_OF_ZONE} AND type <> 'SOA' ORDER BY 1, 2, 3""",
+}
+"""All that its database holds of a zone, but the numbers of rows, and the SOA and serials, which change with every edit."""
 _COMMENT = {"content": "made by hand", "account": "panel", "modified_at": 1764000000}
 
 
 def transferred(apex: str, server: str) -> tuple[Record, ...]:
     """What a server serves in a zone, all of it, SOA and apex NS aside: a zone transfer (AXFR)."""
-    origin = absolute(apex)
-    zone = dns.zone.Zone(origin, relativize=False)
-    query, _serial = dns.xfr.make_query(zone)
-    dns.query.inbound_xfr(server, zone, query, timeout=5)
-    return tuple(
-        Record(name, dns.rdatatype.to_text(rdataset.rdtype), rdata.to_text(), rdataset.ttl)
-        for name, rdataset in zone.iterate_rdatasets()
-        for rdata in rdataset
-        if not (name == origin and rdataset.rdtype in (dns.rdatatype.SOA, dns.rdatatype.NS))
-    )
+    query = dns.message.make_query(apex, "AXFR", id=0).to_wire()
+    found: list[Record] = []
+    with socket.create_connection((server, 53), timeout=5) as connection, connection.makefile("rb") as answers:
+        connection.sendall(len(query).to_bytes(2) + query)
+        while [record.rtype for record in found].count("SOA") < 2:  # it begins and ends with it (RFC 5936, 2.2)
+            found += _records(answers.read(int.from_bytes(answers.read(2))))
+    own = {(absolute(apex), "SOA"), (absolute(apex), "NS")}
+    return tuple(record for record in found if (record.owner, record.rtype) not in own)
+
+
+@lru_cache(256)
+def _records(wire: bytes) -> tuple[Record, ...]:
+    """Those in a message of a zone transfer; most often it is one that was read before."""
+    message = dns.message.from_wire(wire, one_rr_per_rrset=True)
+    if message.rcode():
+        raise RuntimeError(f"a zone transfer was answered with {dns.rcode.to_text(message.rcode())}")
+    return tuple(Record(rr.name, dns.rdatatype.to_text(rr.rdtype), rr[0].to_text(), rr.ttl) for rr in message.answer)
 
 
 class OwnPowerDns(FakeHost):
@@ -60,9 +76,9 @@ class OwnPowerDns(FakeHost):
     def __init__(self, folder: Path, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(now)
         folder.mkdir()
-        with sqlite3.connect(folder / "zones.db") as database:
+        self._database = folder / "zones.db"
+        with closing(sqlite3.connect(self._database)) as database:
             database.executescript(_SCHEMA.read_text())
-        database.close()
         (folder / "pdns.conf").write_text(configs.powerdns_sqlite(folder, OWN_POWERDNS))
         self._opened = ExitStack()
         self._process = Process(OWN_POWERDNS, ".", ["pdns_server", f"--config-dir={folder}"], folder)
@@ -99,9 +115,9 @@ class OwnPowerDns(FakeHost):
         return tuple(zone["name"].removesuffix(".") for zone in self.called("GET", "/zones").json())
 
     def raw(self, apex: str) -> Any:
-        zone = {key: value for key, value in self._zone(apex).items() if key not in _SERIALS}
-        served = [rrset for rrset in zone.pop("rrsets") if rrset["type"] != "SOA"]  # its serial changes with every edit
-        return {**zone, "records": [{**rrset, "records": None, **row} for rrset in served for row in rrset["records"]]}
+        with closing(sqlite3.connect(self._database)) as database:
+            database.row_factory = sqlite3.Row
+            return {part: [dict(row) for row in database.execute(sql, {"apex": apex})] for part, sql in _STATE.items()}
 
     def published(self, apex: str) -> tuple[Record, ...]:
         return transferred(apex, OWN_POWERDNS)
@@ -141,6 +157,16 @@ class OwnPrimary(FakePrimary):
 
     address: ClassVar[str]
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        raise NotImplementedError
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        raise NotImplementedError
+
     def handle(self, request: Request) -> Response:
         with socket.create_connection((self.address, 53), timeout=5) as connection:
             connection.sendall(len(request.body).to_bytes(2) + request.body)
@@ -166,7 +192,7 @@ class PowerDnsPrimary(OwnPrimary):
     name_servers = OwnPowerDns.name_servers
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
+        super().__init__(folder)
         self._own = OwnPowerDns(folder)
 
     def __enter__(self) -> Self:
@@ -201,8 +227,7 @@ class _FromFiles(OwnPrimary):
     argv: ClassVar[tuple[str, ...]]
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
+        super().__init__(folder)
         self._apexes: dict[str, bool] = {}
         (folder / "db").mkdir(parents=True)
         self._configure()

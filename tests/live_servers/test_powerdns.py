@@ -57,7 +57,7 @@ class TestRealPowerDns(ProviderConformance):
         assert {(found.rdata, found.ttl) for found in facts.published("example.com")} == {('"theirs"', 7200), ('"ours"', 7200)}
         await provider.write(Edit(await read(provider), (Change(owner, remove=(ours,)),)))
         assert sorted(map(str, facts.raw("example.com")["records"])) == sorted(map(str, before["records"]))
-        assert {row["comments"][0]["content"] for row in before["records"] if row["type"] == "TXT"} == {"made by hand"}
+        assert all("made by hand" in row["comments"] for row in before["records"] if row["type"] == "TXT")
 
     @pytest.mark.parametrize(("kind", "may"), [("Native", True), ("Master", True), ("Slave", False), ("Consumer", False)])
     async def test_zones_that_are_copies_are_said_to_be(self, facts: OwnPowerDns, provider: Adapter, kind: str, may: bool) -> None:

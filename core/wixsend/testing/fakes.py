@@ -96,6 +96,10 @@ class FakeHost(ABC):
         """How a host that speaks DNS says what others say by an HTTP status. Only faults ask for it."""
         raise NotImplementedError(f"{self.name} says {status} by HTTP")
 
+    def again(self, request: Request, earlier: Response) -> Response:
+        """How a host that speaks DNS answers this message with what it answered to the same question earlier. Only faults ask for it."""
+        raise NotImplementedError(f"{self.name} answers by HTTP")
+
     @abstractmethod
     def add_zone(self, apex: str, records: Iterable[Record] = (), **settings: Any) -> None:
         """Put a zone into the account, active and served by `name_servers`; vendor-specific `settings` are documented by the fake."""

@@ -227,6 +227,8 @@ TROUBLES: tuple[Trouble, ...] = (
     _http("405", "status", status=405, body=b"<html>Method Not Allowed</html>", only="namecheap"),
     _http("5-minute block", "status", status=429, headers={"retry-after": "300"}, lasting="while", seconds=300.0, only="cloudflare"),
     _http("401", "status", status=401),
+    _http("REFUSED", "status", status=403, only="rfc2136"),
+    _http("NOTAUTH", "status", status=404, only="rfc2136"),
     _http("500", "status", status=500),
     _http("500, done", "status", status=500, handled=True),
     _http("503", "status", status=503),

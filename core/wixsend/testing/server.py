@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 from urllib.parse import parse_qsl
 
 import dns.exception
@@ -31,12 +31,20 @@ from aiohttp import web
 
 from wixsend.testing.fakes import FakeHost, Request, Response
 
-__all__ = ["Call", "Fault", "Faults", "Handler", "Kind", "Refusal", "Server", "speaking_dns"]
+__all__ = ["Call", "Fault", "Faults", "Handler", "Kind", "Server", "Speaker", "speaking_dns"]
 
 type Handler = Callable[[Request], Response]
 
-type Refusal = Callable[[Request, int], Response]
-"""How a service that speaks DNS says what others say by an HTTP status."""
+
+class Speaker(Protocol):
+    """How a service that speaks DNS says what faults let it say: `FakeHost` promises the same."""
+
+    def refusal(self, request: Request, status: int) -> Response:
+        """What others say by an HTTP status."""
+
+    def again(self, request: Request, earlier: Response) -> Response:
+        """An earlier answer to the same question, as the answer to this message."""
+
 
 type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html", "empty", "latency", "wrong-shape", "meanwhile", "stale"]
 """What goes wrong:
@@ -53,8 +61,8 @@ type Kind = Literal["refuse", "lost-reply", "hang", "truncate", "status", "html"
     meanwhile    `action` runs just before the request is handled: another editor between two calls
     stale        answered as the same request had been when `Server.remember` was called; handled when it had not been asked by then
 
-A service that speaks DNS has no statuses: an error status becomes its own refusal, unless the fault has a body of its own. Whatever else
-is faked is sent in the place of a DNS message; `wrong-shape` is then an answer to another question.
+A service that speaks DNS has no statuses: an error status becomes its own refusal, unless the fault has a body of its own; a stale one is
+signed anew. Whatever else is faked is sent in the place of a DNS message; `wrong-shape` is then an answer to another question.
 """
 
 _DNS_METHODS = frozenset({"QUERY", "UPDATE", "CHECK"})
@@ -175,13 +183,13 @@ class _Outcome:
 class Server:
     """Serves one fake for each service on 127.0.0.1; a context manager.
 
-    `ports` fixes the port of a service, any free one otherwise. `dns` are those that speak DNS, each with its refusals. Leaving the context
+    `ports` fixes the port of a service, any free one otherwise. `dns` are those that speak DNS. Leaving the context
     closes every connection, hanging ones included, and raises what a handler raised: a bug in a fake must not pass for the vendor's
     misbehaviour.
     """
 
     def __init__(
-        self, handlers: Mapping[str, Handler], ports: Mapping[str, int] | None = None, dns: Mapping[str, Refusal] | None = None
+        self, handlers: Mapping[str, Handler], ports: Mapping[str, int] | None = None, dns: Mapping[str, Speaker] | None = None
     ) -> None:
         self.faults = Faults()
         self.calls: list[Call] = []
@@ -358,9 +366,10 @@ class Server:
         if fault is not None and fault.action is not None:
             await self._run(service, fault.action)
         response = Response()
-        asked = (service, request.method, request.path, request.query, request.body)
+        asked = (service, request.method, request.path, request.query, _question(request.body) if service in self._dns else request.body)
         if fault is not None and fault.kind == "stale" and asked in self._remembered:
             response = self._remembered[asked]
+            response = self._dns[service].again(request, response) if service in self._dns else response
         elif fault is None or fault.lets_through:
             response = self._latest[asked] = await self._run(service, lambda: self._handlers[service](request))
         if fault is not None:
@@ -381,7 +390,7 @@ class Server:
         """The answer in place of the fake's, in the service's own words where it speaks DNS."""
         answer = fault.answer(request)
         refuses = fault.kind == "status" and fault.status >= 400 and fault.body in (b"", b"{}")
-        return self._dns[service](request, fault.status) if refuses and service in self._dns else answer
+        return self._dns[service].refusal(request, fault.status) if refuses and service in self._dns else answer
 
     def _count(self, service: str, request: Request) -> Call:
         with self._counting:
@@ -399,9 +408,9 @@ class Server:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
-def speaking_dns(services: Mapping[str, FakeHost]) -> dict[str, Refusal]:
+def speaking_dns(services: Mapping[str, FakeHost]) -> dict[str, Speaker]:
     """Those of the services that speak DNS, as `Server` wants to know of them."""
-    return {name: host.refusal for name, host in services.items() if host.speaks == "dns"}
+    return {name: host for name, host in services.items() if host.speaks == "dns"}
 
 
 def _message(wire: bytes) -> Request:
@@ -414,6 +423,16 @@ def _message(wire: bytes) -> Request:
     changes = isinstance(message, dns.update.UpdateMessage) and bool(message.update)
     method = "QUERY" if message.opcode() == dns.opcode.QUERY else "UPDATE" if changes else "CHECK"
     return Request(method, f"/{asked.name.to_text(omit_final_dot=True)}/{dns.rdatatype.to_text(asked.rdtype)}", body=wire)
+
+
+def _question(wire: bytes) -> object:
+    """What a DNS message asks for or changes, whatever its number and its signature."""
+    try:
+        message = dns.message.from_wire(wire, keyring=False)
+    except dns.exception.DNSException:
+        return wire
+    message.id, message.tsig = 0, None
+    return message.to_text()
 
 
 def _another_answer(wire: bytes) -> bytes:

@@ -36,7 +36,10 @@ PLUGIN = ProviderPlugin(
     limits=Limits(min_ttl=1, max_ttl=2**31 - 1),
     settle=5.0,  # a database that replicates may be read elsewhere than it is written
     permissions="the API key: PowerDNS has one, for everything; webserver-allow-from says from where",
-    proven="real PowerDNS 4.7.3 servers (SQLite and LMDB), with the whole conformance suite, and a stateful fake; no newer version",
+    proven=(
+        "real PowerDNS 4.7.3 servers, and no newer version: with SQLite the whole conformance suite and the fault matrix, with LMDB the "
+        "whole job; and a stateful fake"
+    ),
 )
 
 

@@ -33,7 +33,10 @@ PLUGIN = ProviderPlugin(
     limits=Limits(min_ttl=1, max_ttl=2**31 - 1),
     settle=5.0,  # a primary may be several servers on one database
     permissions="a TSIG key that may update the zone (allow-update, update-policy, acl) and ask for its records; no zone transfer",
-    proven="real BIND 9.18, Knot DNS 3.2 and PowerDNS 4.7, each with the whole conformance suite, and a stateful fake",
+    proven=(
+        "real BIND 9.18, Knot DNS 3.2 and PowerDNS 4.7, each with the whole conformance suite, the whole job and the fault matrix; "
+        "and a stateful fake"
+    ),
 )
 
 

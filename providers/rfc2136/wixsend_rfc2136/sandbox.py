@@ -84,6 +84,14 @@ class FakePrimary(FakeHost):
 
         return self._answered(request, refuse)
 
+    def again(self, request: Request, earlier: Response) -> Response:
+        said = dns.message.from_wire(earlier.body, keyring=False)
+
+        def repeat(_message: dns.message.Message, answer: dns.message.Message) -> None:
+            answer.flags, answer.sections = said.flags, said.sections
+
+        return self._answered(request, repeat)
+
     def add_zone(self, apex: str, records: Iterable[Record] = (), **settings: Any) -> None:
         origin = absolute(apex)
         self._zones[origin] = {}
