@@ -27,7 +27,7 @@ from wixsend.runs import AT_HOST, BEFORE_HOST, ENDED, LIVE, MOST, Lane, Ref, Run
 from wixsend.scribe import Together
 from wixsend.survey import Order
 
-__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "agreed", "bug_of", "order_of"]
+__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "agreed", "bug_of", "moved", "order_of"]
 
 IN_FLIGHT = 64
 """Domains that are looked at, in DNS and at Wix, at one time."""
@@ -181,6 +181,12 @@ class Hops:
             return None
 
 
+def moved(ref: Ref, entry: Entry) -> Ref:
+    """The row as it stands now, after its case went on."""
+    case = entry.case
+    return replace(ref, stage=case.stage, due=case.due, host=case.provider, at_account=case.account, seq=entry.seq)
+
+
 def _untouched(ref: Ref) -> Entry | None:
     """The case of a row to which nothing has happened yet: there is nothing to read of it."""
     return Entry(ref.case_id, ref.site, ref.domain, 0, Case()) if ref.seq == 0 else None
@@ -303,9 +309,7 @@ class Driver:
             self._busy[ref.case_id] = now + _BUSY
             self._look_at = min(self._look_at, now + _BUSY)
         elif entry.case.stage in LIVE and entry.case.due <= now:
-            case = entry.case
-            now_at = replace(ref, stage=case.stage, due=case.due, host=case.provider, at_account=case.account, seq=entry.seq)
-            self._queue(now_at, entry)
+            self._queue(moved(ref, entry), entry)
         elif entry.case.stage in LIVE:
             self._look_at = min(self._look_at, max(entry.case.due, now + _TOGETHER))
 

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from wixsend.bulk import WIDTH, Hops, Worlds
+from wixsend.bulk import WIDTH, Hops, Worlds, moved
 from wixsend.errors import JournalError, JournalNewer, QuotaError, WixsendError
-from wixsend.journal import Journal
+from wixsend.journal import Entry, Journal
 from wixsend.queue import Job, Queue, QueueLost
-from wixsend.runs import Run, Runs
+from wixsend.runs import LIVE, Ref, Run, Runs, Turn
 
 __all__ = ["SLOTS", "Worker"]
 
@@ -143,10 +143,19 @@ class Worker:
                 return
             if run not in self._hops:
                 self._hops[run] = self._make(run)
-            if await self._hops[run].hop(ref) is None:
+            if await self._gone_on(self._hops[run], ref) is None:
                 await self._worlds.sleep(_BUSY)
         except (JournalError, QuotaError) as wrong:
             self._away(wrong)
             await asyncio.sleep(_BUSY)
         finally:
             self._ended.set()
+
+    async def _gone_on(self, hops: Hops, ref: Ref) -> Entry | None:
+        """The case after a hop, and after the first look that follows a write: that is not worth a job of its own."""
+        entry = await hops.hop(ref)
+        if entry is None or ref.lane.turn is not Turn.HOST:
+            return entry
+        then = moved(ref, entry)
+        due = then.stage in LIVE and then.due <= self._worlds.now()
+        return await hops.hop(then, entry) if due and then.lane.turn is Turn.THEN else entry
