@@ -65,8 +65,9 @@ REAL_INTRO = """\
 
 What [the fault matrix](faults.md) does to fakes of DNS hosts, done to servers that people run: each job, with something going wrong at
 one numbered call to a real PowerDNS, BIND or Knot DNS, then the same command again until it was done, and once more. The messages are
-spoilt on the wire between wixsend and the server. What the server held was read behind its back, before and after every request: PowerDNS's
-rows from its database, comments and disabled records too, and what the others held by a zone transfer.
+spoilt on the wire between wixsend and the server. What the server held was read behind its back, before and after every request:
+PowerDNS's rows from its database, comments and disabled records too, and what the others held by a zone transfer. Where the message is DNS,
+401 is BADKEY, another status is SERVFAIL, *html* and *empty* are no messages, and *wrong shape* is an answer to another question.
 """
 
 WINDOW = """\
