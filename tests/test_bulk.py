@@ -176,6 +176,48 @@ async def test_a_token_that_is_revoked_in_the_middle_stops_what_is_left_of_its_a
     assert world.server.count("cloudflare") < 20 + 40, "what was in flight failed, and nothing after it was sent"
 
 
+@pytest.mark.parametrize("left", [0, 21])
+async def test_a_quota_that_is_used_up_closes_its_account_until_calls_are_allowed_again(world: World, left: int) -> None:
+    months: Any = world.hosts["godaddy"]
+    months.quota = left
+    fleet = world.fleet()
+    await fleet.bulk(clients(world, 24, ("cloudflare", "godaddy")))
+    done = stages(fleet)[Stage.DONE]
+    assert done == 12 if not left else 12 < done < 24
+    stops = [entry.case.stop for entry in entries(fleet).values() if entry.case.stop is not None]
+    assert len(stops) == 24 - done
+    assert {stop.error for stop in stops} == {"quota-exhausted"}
+    assert all("monthly" in stop.happened and "Wait for the new month" in stop.next_step for stop in stops)
+    refused = [call for call in world.server.calls if call.service == "godaddy" and call.status == 429]
+    assert len(refused) == 1, "after the first no, nobody asks"
+    months.quota = None
+    again = world.fleet()
+    journal = again.journal()
+    runs = Runs(journal)
+    ids = runs.case_ids(runs.get("clients"))
+    assert runs.reopen(ids, {Stage.STOPPED}, world.clock.now(), ["quota-exhausted"]) == 24 - done
+    journal.close()
+    await again.drive()
+    assert stages(again) == {Stage.DONE: 24}
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+async def test_a_process_that_goes_on_asks_a_closed_account_again_after_a_while(world: World) -> None:
+    months: Any = world.hosts["godaddy"]
+    months.quota = 0
+    names = clients(world, 2, ("godaddy",))
+    world.wix.domains[next(iter(world.wix.domains))].ready = world.clock.now() + 3600
+    fleet = world.fleet()
+
+    def allow() -> None:
+        months.quota = None
+
+    world.server.faults.add(Fault("meanwhile", service="godaddy", call=2, action=allow))
+    await fleet.bulk(names)
+    assert codes(fleet) == {"client-1.example": "quota-exhausted"}
+    assert stages(fleet) == {Stage.DONE: 1, Stage.STOPPED: 1}, "the one that Wix had its records for an hour later"
+
+
 class _Falls(Adapter):
     """An adapter with a defect: one zone is too much for it."""
 
