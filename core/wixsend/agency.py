@@ -133,7 +133,7 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
 
 async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, listed: Listed, asked: Asked) -> None:
     """Get a yes to what nobody has agreed to yet: domains that are new, and other terms. Raises `Refused` without one."""
-    new = runs.new_in(name, [(site, row.domain.name) for site, row in zip(listed.sites, listed.sheet.rows, strict=True)])
+    new = runs.new_in(name, listed.sheet, listed.sites)
     before = runs.find(name)
     if not new and before is not None and before.terms == asked.terms:
         return
