@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from wixsend.cli import main
+from wixsend.journal import Journal
 from wixsend.names import absolute
 from wixsend.records import Record
+from wixsend.runs import Runs
 from wixsend.testing.sandbox import ELSEWHERE, Sandbox
 from wixsend.testing.server import Fault
 
@@ -198,6 +200,48 @@ def test_what_failed_is_retried_by_its_code(wixsend: Wixsend, sandbox: Sandbox) 
     retried = wixsend("retry", "monday", "--only", "wix-domain-unknown")
     assert (retried.code, "1 domain taken up again" in retried.err) == (0, True)
     assert "4 authenticated" in wixsend("status", "monday").out
+
+
+def test_credentials_that_change_in_the_middle_of_a_run_are_taken_up_by_one_retry(
+    wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    names = clients(sandbox, 9)
+    cloudflare: Any = sandbox.hosts["cloudflare"]
+    token, rights = next(iter(cloudflare.tokens.items()))
+
+    def replace() -> None:
+        cloudflare.tokens.clear()
+        cloudflare.tokens["n" * 40] = rights
+
+    sandbox.faults.add(Fault("meanwhile", service="cloudflare", call=4, action=replace))
+    ran = wixsend("run", "-", "--yes", stdin="\n".join(names))
+    assert ran.code == 8
+    assert "provider-credentials" in ran.out and "wixsend bulk retry stdin" in ran.err
+    (tmp_path / "wixsend.toml").write_text('[accounts.cloudflare]\nprovider = "cloudflare"\napi_token = "env:NEW_TOKEN"\n')
+    before = sandbox.count("godaddy"), sandbox.count("namecheap")
+    retried = wixsend("retry", "stdin", "--only", "provider-credentials", NEW_TOKEN="n" * 40, CLOUDFLARE_API_TOKEN="")
+    assert retried.code == 0, retried.err
+    assert "9 authenticated" in retried.out
+    assert (sandbox.count("godaddy"), sandbox.count("namecheap")) == before, "nobody else is asked again"
+    assert token not in cloudflare.tokens
+
+
+def test_a_list_that_is_edited_while_another_process_drives_its_run(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    names = clients(sandbox, 3)
+    (tmp_path / "c.txt").write_text("\n".join(names[:2]))
+    assert wixsend("run", "c.txt", "--yes").code == 0
+    (tmp_path / "c.txt").write_text("\n".join(names))
+    state = tmp_path / "state"
+    journal = Journal(f"sqlite:///{state / 'journal.db'}", state)
+    with journal.lock(Runs(journal).get("c").lock, "it"):
+        told = wixsend("run", "c.txt", "--yes")
+        assert (told.code, "1 new" in told.err, "it goes on with them" in told.err) == (0, True, True)
+        same = wixsend("run", "c.txt", "--yes")
+        assert same.code == 2
+        assert "Let it finish" in same.err
+    journal.close()
+    assert wixsend("run", "c.txt").code == 0
+    assert "3 authenticated" in wixsend("status", "c").out
 
 
 def test_cancel_and_undo(wixsend: Wixsend, sandbox: Sandbox) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from wixsend.flow import Stage
 from wixsend.journal import Entry, Journal
 from wixsend.names import Name, text
 from wixsend.records import Record, Snapshot, Zone
-from wixsend.runs import Ref, Runs, Terms
+from wixsend.runs import Ref, Runs, TakenIn, Terms
 from wixsend.sheet import read_sheet
 from wixsend.testing.fakes import Request
 from wixsend.testing.server import Fault
@@ -174,6 +175,48 @@ async def test_a_token_that_is_revoked_in_the_middle_stops_what_is_left_of_its_a
     assert told[Stage.STOPPED] > 10
     assert set(codes(fleet).values()) == {"provider-credentials"}
     assert world.server.count("cloudflare") < 20 + 40, "what was in flight failed, and nothing after it was sent"
+
+
+@pytest.mark.parametrize("left", [0, 21])
+async def test_a_quota_that_is_used_up_closes_its_account_until_calls_are_allowed_again(world: World, left: int) -> None:
+    months: Any = world.hosts["godaddy"]
+    months.quota = left
+    fleet = world.fleet()
+    await fleet.bulk(clients(world, 24, ("cloudflare", "godaddy")))
+    done = stages(fleet)[Stage.DONE]
+    assert done == 12 if not left else 12 < done < 24
+    stops = [entry.case.stop for entry in entries(fleet).values() if entry.case.stop is not None]
+    assert len(stops) == 24 - done
+    assert {stop.error for stop in stops} == {"quota-exhausted"}
+    assert all("monthly" in stop.happened and "Wait for the new month" in stop.next_step for stop in stops)
+    refused = [call for call in world.server.calls if call.service == "godaddy" and call.status == 429]
+    assert len(refused) == 1, "after the first no, nobody asks"
+    months.quota = None
+    again = world.fleet()
+    journal = again.journal()
+    runs = Runs(journal)
+    ids = runs.case_ids(runs.get("clients"))
+    assert runs.reopen(ids, {Stage.STOPPED}, world.clock.now(), ["quota-exhausted"]) == 24 - done
+    journal.close()
+    await again.drive()
+    assert stages(again) == {Stage.DONE: 24}
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+async def test_a_process_that_goes_on_asks_a_closed_account_again_after_a_while(world: World) -> None:
+    months: Any = world.hosts["godaddy"]
+    months.quota = 0
+    names = clients(world, 2, ("godaddy",))
+    world.wix.domains[next(iter(world.wix.domains))].ready = world.clock.now() + 3600
+    fleet = world.fleet()
+
+    def allow() -> None:
+        months.quota = None
+
+    world.server.faults.add(Fault("meanwhile", service="godaddy", call=2, action=allow))
+    await fleet.bulk(names)
+    assert codes(fleet) == {"client-1.example": "quota-exhausted"}
+    assert stages(fleet) == {Stage.DONE: 1, Stage.STOPPED: 1}, "the one that Wix had its records for an hour later"
 
 
 class _Falls(Adapter):
@@ -430,6 +473,78 @@ async def test_a_journal_that_is_lost_costs_no_second_write(tmp_path: Path) -> N
         assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
 
 
+def _deleted(journal: Path) -> None:
+    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+        journal.with_name(name).unlink(missing_ok=True)
+
+
+def _moved(journal: Path) -> None:
+    journal.rename(journal.with_name("elsewhere.db"))
+
+
+def _replaced(journal: Path) -> None:
+    copy = journal.with_name("copy.db")
+    with closing(sqlite3.connect(journal)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    copy.replace(journal)
+
+
+@pytest.mark.parametrize("go", [_deleted, _moved, _replaced])
+@pytest.mark.parametrize("service", ["wix", *HOSTS])
+async def test_a_journal_that_goes_in_the_middle_ends_the_run_before_anything_else_is_written(
+    world: World, tmp_path: Path, go: Callable[[Path], None], service: str
+) -> None:
+    sheet = clients(world, 9)
+    journal = tmp_path / "journal.db"
+    world.server.faults.add(Fault("meanwhile", service=service, call=5, action=lambda: go(journal)))
+    with pytest.raises(JournalError, match="deleted, moved or replaced") as caught:
+        await world.fleet().bulk(sheet)
+    assert caught.value.exit_code == 2
+    assert "Put it back" in caught.value.next_step and "writes nothing twice" in caught.value.next_step
+    assert sum(sum(edits(world, host).values()) for host in HOSTS) < 9
+    fleet = world.fleet()
+    await fleet.bulk(sheet)
+    assert stages(fleet) == {Stage.DONE: 9}
+    assert all(holds(world, HOSTS[number % 3], f"client-{number}.example") for number in range(9))
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+class _Impatient(Fleet):
+    """Waits no time for who holds the journal, and counts how often it would have waited."""
+
+    waits = 0
+    held: sqlite3.Connection | None = None
+
+    def journal(self) -> Journal:
+        folder = self.reach().folder
+        journal = Journal(f"sqlite:///{folder / 'journal.db'}?timeout=0", folder, self.times)
+        sa.event.listen(journal.database.engine, "handle_error", self._waited)
+        return journal
+
+    def _waited(self, context: sa.engine.ExceptionContext) -> None:
+        self.waits += "locked" in str(context.original_exception)
+
+    def hold(self) -> None:
+        """Another program takes the journal's write lock."""
+        self.held = sqlite3.connect(self.reach().folder / "journal.db", isolation_level=None, check_same_thread=False)
+        self.held.execute("BEGIN IMMEDIATE")
+
+
+async def test_a_journal_that_another_program_holds_is_waited_for_once_and_ends_the_run(world: World) -> None:
+    fleet = _Impatient(world.reach, world.clock, "", {}, plugins=world.plugins)
+    fleet.take_in(clients(world, 24))
+    world.server.faults.add(Fault("meanwhile", service="godaddy", call=5, action=fleet.hold))
+    with pytest.raises(JournalError, match="locked") as caught:
+        await fleet.drive()
+    assert "Another process holds it: let that finish, and run the command again." in caught.value.next_step
+    assert fleet.waits == 1, "not once for each domain in flight"
+    assert fleet.held is not None
+    fleet.held.close()
+    await world.fleet().drive()
+    assert stages(fleet) == {Stage.DONE: 24}
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
 # -- taking in ---------------------------------------------------------------------------------------------------------
 
 
@@ -496,6 +611,36 @@ async def test_what_a_single_command_had_stopped_is_begun_anew_by_a_run(world: W
     assert stages(fleet) == {Stage.DONE: 1}
     assert len(happened(fleet, Stopped)) == 1
     assert len(happened(fleet, WixAuthenticated)) == 1
+
+
+async def test_a_list_that_is_edited_while_its_run_goes_on_is_taken_in_by_the_next_command(world: World) -> None:
+    sheet = clients(world, 9)
+    new = clients(world, 3, prefix="new").partition("\n")[2]
+    edited = "\n".join(
+        [*sheet.replace("domain\n", "domain,note\n").replace("client-7.example", "client-7.example,x").splitlines()[:-1], new]
+    )
+    taken: list[TakenIn] = []
+
+    def edit() -> None:
+        taken.append(world.fleet().take_in(edited))
+
+    world.server.faults.add(Fault("meanwhile", service="godaddy", call=4, action=edit))
+    fleet = world.fleet()
+    await fleet.bulk(sheet)
+    assert [(each.new, each.changed, each.gone) for each in taken] == [(3, 0, 1)]
+    assert stages(fleet) == {Stage.DONE: 12}, "what is new was taken up by the process that drives the run, what is gone goes on"
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
+
+
+async def test_two_runs_that_name_the_same_domains_at_the_same_time_write_each_once(world: World) -> None:
+    sheet = clients(world, 6)
+    more = f"{sheet}\n{clients(world, 3, prefix='more').partition(chr(10))[2]}"
+    fleets = {"first": world.fleet(), "second": world.fleet()}
+    assert dict(fleets["first"].take_in(sheet, name="first").shared) == {}
+    assert dict(fleets["second"].take_in(more, name="second").shared) == {"first": 6}
+    await asyncio.gather(*(fleet.drive(name) for name, fleet in fleets.items()))
+    assert stages(fleets["first"]) == {Stage.DONE: 9}
+    assert all(times == 1 for host in HOSTS for times in edits(world, host).values())
 
 
 def test_a_run_is_of_one_file(world: World) -> None:

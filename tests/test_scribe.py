@@ -36,7 +36,7 @@ def commits(journal: Journal) -> list[int]:
 
 
 def begun(journal: Journal, count: int = MANY) -> list[Entry]:
-    return [journal.entry(number) for number in journal.open_cases([("main", absolute(f"d{n}.example")) for n in range(count)])]
+    return [journal.open_case("main", absolute(f"d{n}.example")) for n in range(count)]
 
 
 async def test_what_comes_together_takes_few_commits(journal: Journal, commits: list[int]) -> None:

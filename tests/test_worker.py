@@ -367,7 +367,9 @@ def test_machines_that_start_at_once_on_an_empty_database_make_it_once(url: str,
     def machine(number: int) -> list[int]:
         journal = Journal(url, tmp_path / str(number))
         make_tables(journal.database)
-        opened = journal.open_cases([("site", absolute(f"{each}.example")) for each in range(50)])
+        with journal.database.writing() as connection:
+            journal.begin_cases(connection, [("site", f"{each}.example") for each in range(50)])
+        opened = [journal.open_case("site", absolute(f"{each}.example")).id for each in range(50)]
         journal.close()
         return opened
 
@@ -392,8 +394,7 @@ async def test_a_database_that_a_newer_wixsend_takes_over_is_left_alone(crew: Cr
 
 def test_a_database_of_the_first_version_becomes_one_of_todays_by_one_of_many(url: str, tmp_path: Path) -> None:
     journal = Journal(url, tmp_path)
-    (number,) = journal.open_cases([("site", absolute("example.com"))])
-    entry = journal.append(journal.entry(number), WixWants("id", ()), 1.0)
+    entry = journal.append(journal.open_case("site", absolute("example.com")), WixWants("id", ()), 1.0)
     journal.append(entry, HostFound(absolute("example.com"), "cloudflare", "mine", "asked"), 2.0)
     journal.close()
     later = ("provider", "account", "code", "at")

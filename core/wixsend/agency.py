@@ -128,12 +128,12 @@ async def run(session: Session, terminal: Terminal, file: str, asked: Asked) -> 
     await _agree(session, terminal, runs, name, listed, asked)
     taken = runs.take_in(name, listed.source, listed.sheet, listed.sites, terms, session.now(), digest)
     terminal.tell(*tally.taken_in_blocks(taken))
-    return await _drive(session, terminal, taken.run, wait=asked.wait)
+    return await _drive_or_leave(session, terminal, taken.run, wait=asked.wait)
 
 
 async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, listed: Listed, asked: Asked) -> None:
     """Get a yes to what nobody has agreed to yet: domains that are new, and other terms. Raises `Refused` without one."""
-    new = runs.new_in(name, [(site, row.domain.name) for site, row in zip(listed.sites, listed.sheet.rows, strict=True)])
+    new = runs.new_in(name, listed.sheet, listed.sites)
     before = runs.find(name)
     if not new and before is not None and before.terms == asked.terms:
         return
@@ -165,6 +165,15 @@ async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) 
             else:
                 await Driver(run, _hops(session, run, board.watch), session, journal).drive(wait=wait)
     return _ended(session, terminal, runs, runs.get(run.name))
+
+
+async def _drive_or_leave(session: Session, terminal: Terminal, run: Run, *, wait: bool) -> int:
+    """Drive the run, or leave what has come into it to the process that drives it already."""
+    try:
+        return await _drive(session, terminal, run, wait=wait)
+    except Busy as busy:
+        terminal.tell(f"{busy.happened}: it goes on with them. See wixsend bulk status {run.name}.")
+        return 0
 
 
 async def _take_part(session: Session, terminal: Terminal, runs: Runs, run: Run, board: Board, *, wait: bool) -> None:
@@ -351,11 +360,7 @@ async def retry(session: Session, terminal: Terminal, name: str, codes: Sequence
     number = runs.reopen(ids, {Stage.STOPPED}, session.now(), codes)
     terminal.tell(f"{count(number, 'domain')} taken up again")
     runs.cancel(run, cancelled=False)
-    try:
-        return await _drive(session, terminal, run, wait=wait)
-    except Busy as busy:
-        terminal.tell(f"{busy.happened}: it goes on with them.")
-        return 0
+    return await _drive_or_leave(session, terminal, run, wait=wait)
 
 
 async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) -> int:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from wixsend.engine import Engine, Update
-from wixsend.errors import Bug, Busy, CredentialsRejected, JournalError, QuotaError, WixsendError
+from wixsend.errors import Bug, Busy, JournalError, QuotaError, WixsendError
 from wixsend.events import Stopped
 from wixsend.flow import Case
 from wixsend.holdings import Holdings
@@ -152,8 +152,8 @@ class Hops:
         if ref.stage in AT_HOST:
             async with self._writer(outside, ref):
                 entry = await engine.hop(agreed, AT_HOST, known)
-            if entry.case.stop is not None and entry.case.stop.error == CredentialsRejected.code:
-                self._worlds.holdings.refuse(ref.at_account, CredentialsRejected(entry.case.stop.happened, entry.case.stop.next_step))
+            if entry.case.stop is not None:
+                self._worlds.holdings.stopped(ref.at_account, entry.case.stop)
             return entry
         return await engine.hop(agreed, BEFORE_HOST if ref.stage in BEFORE_HOST else _AFTERWARDS, known)
 

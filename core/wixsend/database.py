@@ -7,6 +7,7 @@ PostgreSQL is for several machines (`shared`): what must not be done by two at a
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -68,6 +69,7 @@ class Database:
                 sa.event.listen(self.engine, "begin", _begin)
             self._writer = self.engine.execution_options(wixsend_writes=True)
             self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ") if self.shared else self.engine
+            self._file, self._locked_at = self._identity(), float("-inf")
             with FileLock(folder / "journal.lock", timeout=_PATIENCE, mode=0o600):
                 try:
                     self._make_current()
@@ -82,12 +84,19 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A transaction that sees one moment of the database."""
+        self._must_be_there()
         with self.speaking(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is on disk when this ends, or has not been."""
+        """A transaction that is on disk when this ends, or has not been.
+
+        Who has waited in vain for somebody who holds the database waits once: hundreds who come after him are told at once.
+        """
+        self._must_be_there()
+        if time.monotonic() - self._locked_at < _PATIENCE:
+            raise self._failure("the database is still locked")
         with self.speaking(), self._writer.begin() as connection:
             yield connection
 
@@ -117,7 +126,29 @@ class Database:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error, Timeout, OSError, ImportError) as wrong:
             cause = str(getattr(wrong, "orig", None) or wrong)
-            raise JournalError(f"the journal {self.shown} failed: {cause}", advice(cause, _DAMAGED, _OTHERWISE)) from wrong
+            if "database is locked" in cause:
+                self._locked_at = time.monotonic()
+            raise self._failure(cause) from wrong
+
+    def _failure(self, cause: str) -> JournalError:
+        return JournalError(f"the journal {self.shown} failed: {cause}", advice(cause, _DAMAGED, _OTHERWISE))
+
+    def _must_be_there(self) -> None:
+        """Raise when the file is another one than was opened, or none: what would be written into it is read by nobody any more."""
+        if self._identity() != self._file:
+            raise JournalError(
+                f"the journal {self.shown} was deleted, moved or replaced while it was in use",
+                "Put it back, or restore it from a copy, and run the command again. Without it a new run finds in DNS and at Wix what is "
+                "done, and writes nothing twice; only undo needs the old one.",
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file it is; `None` where there is none, or it is no file."""
+        try:
+            found = Path(self._path).stat() if self._path else None
+        except OSError:
+            return None
+        return None if found is None else (found.st_dev, found.st_ino)
 
     def _make_current(self) -> None:
         with self.reading() as connection:

@@ -202,8 +202,9 @@ class Case:
     and Wix are given their time. `written` is what we wrote and have not taken back; `intended` what was sent and is not confirmed
     yet, of which `doubted` was sent before the last write. `sent` are the changes of a write after which nobody has looked, `snapshot`
     the journal's number of the zone before it. `tries` counts authenticate calls that did not succeed, `stumbles` passing failures in
-    a row, those that said how long to wait aside; `stumble` is the last of the row, `stumbling_since` when it began. `conflicts` counts
-    edits that the host refused because the zone had changed. `handed` is true when a person asked to add the records by hand.
+    a row, those that said how long to wait aside; `stumble` is the last of the row, `stumbling_since` when it began, had it been tried all
+    the time. `conflicts` counts edits that the host refused because the zone had changed. `handed` is true when a person asked to add the
+    records by hand.
     """
 
     stage: Stage = Stage.ASKING
@@ -268,11 +269,14 @@ def decide(case: Case, now: float, times: Times) -> Decision:
 
 
 def _worn_out(case: Case, times: Times) -> bool:
-    """True when the last thing that happened came too late, and says to wait once more: a machine that slept for days still looks once."""
+    """True when the last thing that happened came too late, and says to wait once more.
+
+    A machine that slept for days still looks once, and a failure to look is no look.
+    """
     if max(case.stumbles, case.conflicts) >= times.stumbles_early and case.stage in EARLY:
         return True
-    if case.stumble is not None and case.at - case.stumbling_since >= times.stumbling:
-        return True
+    if case.stumble is not None:
+        return case.at - case.stumbling_since >= times.stumbling
     most = times.by_hand if case.awaits_person else times.give_up
     return case.due > case.at and case.stage not in EARLY and bool(case.since) and case.at - case.since >= most
 
@@ -374,7 +378,7 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
                 why=happened,
                 waits=before.waits,
                 stumbles=before.stumbles + (retry_after is None),
-                stumbling_since=before.stumbling_since if before.stumble is not None else at,
+                stumbling_since=_tried_since(moved, before, at),
                 stumble=event,
             )
         case Stopped(error, happened=happened):
@@ -410,6 +414,11 @@ def _as_documented(moved: Case, before: Case, why: str, at: float, times: Times)
 
 def _span(seconds: float) -> str:
     return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+
+
+def _tried_since(moved: Case, before: Case, at: float) -> float:
+    """When the row of failures began; hours in which nobody tried, because the machine slept or nobody drove the run, are no part of it."""
+    return moved.stumbling_since + max(0.0, at - before.due) if before.stumble is not None else at
 
 
 def _seen(moved: Case, before: Case) -> Case:

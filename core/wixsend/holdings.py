@@ -1,7 +1,8 @@
 """Floor 5. Which account holds which zone, asked as seldom as can be.
 
 For one domain each account is asked for its zone. For many, each account lists its zones once, and only what no listing shows, or shows
-otherwise than the world sees it, is asked for. An account that fails keeps nobody from the zones of the others.
+otherwise than the world sees it, is asked for. An account that fails keeps nobody from the zones of the others; one that would answer every
+question with the same refusal is closed for a while.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wixsend.adapters import Adapter
-from wixsend.errors import ConfigError, CredentialsRejected, ProviderError, WixsendError
+from wixsend.errors import ConfigError, CredentialsRejected, ProviderError, QuotaExhausted, WixsendError
+from wixsend.events import Stopped
 from wixsend.names import Name
 from wixsend.records import Zone
 from wixsend.verdict import Delegation
@@ -25,6 +27,13 @@ _ASKED = 600.0
 
 _AGAIN = 60.0
 """Seconds until a listing that failed is asked for again; zones are asked for one by one meanwhile."""
+
+
+_CLOSED = 600.0
+"""Seconds for which an account is closed. A process that goes on for weeks then finds out that somebody has mended it."""
+
+_CLOSING: Mapping[str, type[ProviderError]] = {kind.code: kind for kind in (CredentialsRejected, QuotaExhausted)}
+"""What an account answers every question with, when it has answered one so."""
 
 
 class Account(Protocol):
@@ -47,12 +56,13 @@ class Held:
 
 @dataclass(slots=True)
 class _Ledger:
-    """What is known of one account: its listing (`None`: none), and until when; what it was asked for; why it is not asked again."""
+    """What is known of one account: its listing (`None`: none), and until when; what it was asked for; what closed it, and until when."""
 
     zones: Mapping[Name, Sequence[Zone]] | None = None
     until: float = 0.0
     asked: dict[Name, tuple[float, list[Held]]] = field(default_factory=dict)
-    refused: WixsendError | None = None
+    closed: Stopped | None = None
+    closed_until: float = 0.0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -83,9 +93,11 @@ class Holdings:
             raise failures[0]
         return held
 
-    def refuse(self, account: str, why: WixsendError) -> None:
-        """The host does not know this account's credentials: it is not asked with them again."""
-        self._ledger(account).refused = why
+    def stopped(self, account: str, stop: Stopped) -> None:
+        """What stopped a domain at this account. What would stop the others too closes it: they are told the same, and nobody asks."""
+        ledger, now = self._ledger(account), self._now()
+        if stop.error in _CLOSING and now >= ledger.closed_until:
+            ledger.closed, ledger.closed_until = stop, now + _CLOSED
 
     async def _listed(self, account: Account, delegation: Delegation) -> list[Held] | WixsendError:
         """What the account's listing shows of the apex as the world sees it; nothing proves nothing."""
@@ -95,7 +107,7 @@ class Holdings:
             if not self.lists or not adapter.lists_zones:
                 return []
             async with ledger.turn:
-                self._must_not_be_refused(ledger)  # it may have been, while another domain had its turn
+                self._must_be_open(ledger)  # it may have been closed, while another domain had its turn
                 if self._now() >= ledger.until:
                     ledger.zones, ledger.until = await self._listing(adapter)
         except _ITS_OWN as wrong:
@@ -105,9 +117,9 @@ class Holdings:
     async def _listing(self, adapter: Adapter) -> tuple[Mapping[Name, Sequence[Zone]] | None, float]:
         try:
             zones = await adapter.zones()
-        except CredentialsRejected:
-            raise
-        except ProviderError:
+        except ProviderError as wrong:
+            if wrong.code in _CLOSING:
+                raise
             return None, self._now() + _AGAIN
         by_apex: dict[Name, list[Zone]] = {}
         for zone in zones:
@@ -129,16 +141,16 @@ class Holdings:
         return held
 
     async def _opened(self, account: Account) -> Adapter:
-        self._must_not_be_refused(self._ledger(account.name))
+        self._must_be_open(self._ledger(account.name))
         return await self._opens(account)
 
-    def _must_not_be_refused(self, ledger: _Ledger) -> None:
-        if ledger.refused is not None:
-            raise type(ledger.refused)(ledger.refused.happened, ledger.refused.next_step)
+    def _must_be_open(self, ledger: _Ledger) -> None:
+        stop = ledger.closed
+        if stop is not None and self._now() < ledger.closed_until:
+            raise _CLOSING[stop.error](stop.happened, stop.next_step)
 
     def _failed(self, account: Account, wrong: WixsendError) -> WixsendError:
-        if isinstance(wrong, CredentialsRejected):
-            self.refuse(account.name, wrong)
+        self.stopped(account.name, Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step))
         return wrong
 
     def _ledger(self, account: str) -> _Ledger:

@@ -6,7 +6,7 @@ sent. How it is kept is in `wixsend.tables` and `wixsend.database`.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import batched, groupby
@@ -19,6 +19,7 @@ import dns.exception
 import dns.name
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from sqlalchemy.dialects import postgresql, sqlite
 
 from wixsend import backups
 from wixsend.database import Database
@@ -44,9 +45,6 @@ _AT_ONCE = 500
 
 _AT_WORK = "worker-"
 """How the names of the leases begin that say who is at work."""
-
-_BEGINNING = 2
-"""What one process at a time does (`Database.alone`): begin cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +133,17 @@ class Journal:
             return found
         with self.database.writing() as connection:
             try:
-                key = connection.execute(sa.insert(cases).values(_begun(site, domain))).inserted_primary_key
+                key = connection.execute(sa.insert(cases).values(_begun(site, text(domain)))).inserted_primary_key
             except sa.exc.IntegrityError as taken:
                 raise Busy(f"another process has just begun with {text(domain)}", "Run the command again.") from taken
         return Entry(int(key[0]) if key else 0, site, domain, 0, Case())
 
-    def open_cases(self, wanted: Sequence[tuple[str, Name]]) -> list[int]:
-        """The numbers of the cases of these domains on these sites, those that the journal has not begun anew. Many are as cheap as one."""
-        found: dict[tuple[str, str], int] = {}
-        with self.database.alone(_BEGINNING) as connection:
-            for some in batched(wanted, _AT_ONCE):
-                keys = [(site, text(domain)) for site, domain in some]
-                query = sa.select(cases.c.id, cases.c.site, cases.c.domain).where(sa.tuple_(cases.c.site, cases.c.domain).in_(keys))
-                there = {(row.site, row.domain): row.id for row in connection.execute(query)}
-                missing = [_begun(site, domain) for (site, domain), key in zip(some, keys, strict=True) if key not in there]
-                if missing:
-                    connection.execute(sa.insert(cases), missing)
-                    there = {(row.site, row.domain): row.id for row in connection.execute(query)}
-                found |= there
-        return [found[site, text(domain)] for site, domain in wanted]
+    def begin_cases(self, connection: sa.Connection, wanted: Iterable[tuple[str, str]]) -> None:
+        """Begin, in this transaction, the cases of those sites and domains (as `text` has them) that the journal has none of."""
+        speaks = postgresql if connection.dialect.name == "postgresql" else sqlite
+        insert = speaks.insert(cases).on_conflict_do_nothing()
+        for some in batched(wanted, _AT_ONCE):
+            connection.execute(insert, [_begun(site, domain) for site, domain in some])
 
     def entry(self, case_id: int) -> Entry:
         """The case of this number. Raises `JournalError` when there is none."""
@@ -390,9 +380,9 @@ def _same_but_for_the_time(one: Case, other: Case) -> bool:
     return replace(one, at=other.at, due=other.due) == other
 
 
-def _begun(site: str, domain: Name) -> dict[str, Any]:
+def _begun(site: str, domain: str) -> dict[str, Any]:
     """The row of a case to which nothing has happened yet."""
-    return {"site": site, "domain": text(domain), "seq": 0, **_shown(Case())} | {"apex": ""}
+    return {"site": site, "domain": domain, "seq": 0, **_NOTHING_YET}
 
 
 def _shown(case: Case) -> dict[str, Any]:
@@ -422,6 +412,8 @@ _newest = sa.select(sa.func.max(snapshots.c.id)).where(snapshots.c.case_id == sa
 _FORGET = sa.delete(snapshots).where(
     snapshots.c.at < sa.bindparam("before"), snapshots.c.case_id == sa.bindparam("its_case"), snapshots.c.id != _newest
 )
+
+_NOTHING_YET = _shown(Case()) | {"apex": ""}
 
 _DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException)
 """What reading a row raises that nobody of ours wrote."""

@@ -5,7 +5,7 @@ typed (`parse_sending_domain`), and text that a vendor sent (`absolute`). Words 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -51,15 +51,17 @@ _LABEL = re.compile(rb"\A(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
-    """What the user and Wix call the sending domain: `name` absolute, `ascii` as Wix takes it, `remark` what we understood differently."""
+    """What the user and Wix call the sending domain: `name` absolute, `remark` what we understood differently.
+
+    `ascii` is the form that Wix's API takes and gives: lower-case A-labels without the final dot. The journal has it so too.
+    """
 
     name: Name
     remark: str = ""
+    ascii: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def ascii(self) -> str:
-        """Lower-case A-labels without the final dot: the form that Wix's API takes and gives."""
-        return text(self.name)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ascii", text(self.name))
 
     @property
     def unicode(self) -> str:

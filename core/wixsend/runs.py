@@ -17,7 +17,7 @@ from wixsend.errors import Busy, ConfigError, Refused
 from wixsend.events import Reopened
 from wixsend.flow import EFFECTS, Case, Effect, Stage
 from wixsend.journal import Entry, Happened, Journal
-from wixsend.names import Name, text
+from wixsend.names import Name
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, rows, runs
 
@@ -211,12 +211,13 @@ class Runs:
             row = connection.execute(sa.select(runs).where(runs.c.name == name)).one_or_none()
         return None if row is None else _run(row)
 
-    def new_in(self, name: str, wanted: Sequence[tuple[str, Name]]) -> int:
-        """How many of these domains, each on its site, are not in the run of this name yet."""
+    def new_in(self, name: str, sheet: Sheet, sites: Sequence[str]) -> int:
+        """How many of a sheet's domains, each on its site, are not in the run of this name yet."""
+        new = {(site, row.domain.ascii) for site, row in zip(sites, sheet.rows, strict=True)}
         query = sa.select(cases.c.site, cases.c.domain).join(rows, rows.c.case_id == cases.c.id).join(runs, runs.c.id == rows.c.run_id)
         with self._database.reading() as connection:
-            held = {(row.site, row.domain) for row in connection.execute(query.where(runs.c.name == name))}
-        return len({(site, text(domain)) for site, domain in wanted} - held)
+            new.difference_update(map(tuple, connection.execute(query.where(runs.c.name == name))))
+        return len(new)
 
     # -- taking in -----------------------------------------------------------------------------------------------------
 
@@ -229,31 +230,23 @@ class Runs:
         """
         before = self.find(name)
         run = self._begun(name, source, sheet, terms, now)
-        ids = self._journal.open_cases([(site, row.domain.name) for site, row in zip(sites, sheet.rows, strict=True)])
-        wanted = {case_id: _columns(row, sheet.columns) for case_id, row in zip(ids, sheet.rows, strict=True)}
         with self._database.alone(_TAKING_IN) as connection:
-            held = {row.case_id: row._asdict() for row in connection.execute(sa.select(rows).where(rows.c.run_id == run.id))}
-            number = max((row["number"] for row in held.values()), default=0)
-            new = [
-                {"run_id": run.id, "number": number + place, "case_id": case_id, **wanted[case_id]}
-                for place, case_id in enumerate((case_id for case_id in wanted if case_id not in held), 1)
-            ]
-            moved = [{"its_case": key, **row} for key, row in wanted.items() if key in held and row.items() - held[key].items()]
-            if new:
-                connection.execute(sa.insert(rows), new)
-            if moved:
-                its = (rows.c.run_id == run.id, rows.c.case_id == sa.bindparam("its_case"))
-                connection.execute(sa.update(rows).where(*its).values({name: sa.bindparam(name) for name in _COLUMNS}), moved)
+            compared = _compared(connection, run, sheet, sites)
+            for some in batched(compared.moved, _AT_ONCE):
+                connection.execute(_MOVE, [{"run": run.id, "moved": case_id, **_columns(sheet, place)} for case_id, place in some])
+            self._journal.begin_cases(connection, ((sites[place], sheet.rows[place].domain.ascii) for place in compared.new))
+            for some in batched(enumerate(compared.new, compared.last + 1), _AT_ONCE):
+                connection.execute(_ADD, [_added(run, number, sites[place], sheet, place) for number, place in some])
             shared = self._shared(connection, run)
-        changed = [key for key, row in wanted.items() if key in held and any(row[name] != held[key][name] for name in _ORDER)]
-        self.reopen([row["case_id"] for row in new], {Stage.STOPPED, Stage.UNDONE}, now)
-        self.reopen(changed, LIVE | {Stage.STOPPED, Stage.UNDONE}, now)
+        self.reopen(self.case_ids(run, rows.c.number > compared.last, _ENDED_BADLY), {Stage.STOPPED, Stage.UNDONE}, now)
+        self.reopen(compared.changed, LIVE | {Stage.STOPPED, Stage.UNDONE}, now)
         if before is not None and before.terms != terms:
-            self.reopen(list(held), {Stage.STOPPED}, now, {Refused.code})
-            self.reopen(list(held), LIVE, now, when=lambda case: bool(case.kept))
+            held = self.case_ids(run, rows.c.number <= compared.last)
+            self.reopen(held, {Stage.STOPPED}, now, {Refused.code})
+            self.reopen(held, LIVE, now, when=lambda case: bool(case.kept))
         with self._database.writing() as connection:
             connection.execute(sa.update(runs).where(runs.c.id == run.id).values(digest=digest))
-        return TakenIn(run, len(new), len(changed), len(held.keys() - wanted.keys()), shared)
+        return TakenIn(run, len(compared.new), len(compared.changed), compared.gone, shared)
 
     def reopen(
         self,
@@ -345,10 +338,11 @@ class Runs:
         with self._database.reading() as connection:
             return [_ref(row) for row in connection.execute(query)]
 
-    def case_ids(self, run: Run) -> list[int]:
-        """The numbers of the run's cases."""
+    def case_ids(self, run: Run, *where: sa.ColumnElement[bool]) -> list[int]:
+        """The numbers of the run's cases, or of those that the conditions select."""
+        query = sa.select(rows.c.case_id).join(cases, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id, *where)
         with self._database.reading() as connection:
-            return list(connection.execute(sa.select(rows.c.case_id).where(rows.c.run_id == run.id)).scalars())
+            return list(connection.execute(query).scalars())
 
     # -- what has become of it -----------------------------------------------------------------------------------------
 
@@ -414,15 +408,77 @@ _ORDER = ("wix", "provider", "account", "dmarc")
 _COLUMNS = ("line", *_ORDER, "cells")
 
 
-def _columns(row: Row, headings: Sequence[str]) -> dict[str, Any]:
-    """What a sheet's row puts into its row of the table; cells by their heading."""
-    order = {name: getattr(row, name) for name in _ORDER}
-    return {"line": row.line, **order, "cells": json.dumps(dict(zip(headings, row.cells, strict=True)), ensure_ascii=False)}
+_ADD = sa.insert(rows).from_select(
+    ["run_id", "number", "case_id", *_COLUMNS],
+    sa.select(
+        sa.bindparam("run", type_=sa.Integer),
+        sa.bindparam("place", type_=sa.Integer),
+        cases.c.id,
+        *(sa.bindparam(f"new_{name}", type_=rows.c[name].type) for name in _COLUMNS),
+    ).where(cases.c.site == sa.bindparam("at"), cases.c.domain == sa.bindparam("of")),
+)
+_MOVE = (
+    sa.update(rows)
+    .where(rows.c.run_id == sa.bindparam("run"), rows.c.case_id == sa.bindparam("moved"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _COLUMNS})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A sheet beside what its run has: the places of rows that are `new`, of those that are `moved` with their cases, the cases whose order
+    is `changed`, how many rows are `gone`, and the number of the `last`."""
+
+    new: Sequence[int]
+    moved: Sequence[tuple[int, int]]
+    changed: Sequence[int]
+    gone: int
+    last: int
+
+
+def _compared(connection: sa.Connection, run: Run, sheet: Sheet, sites: Sequence[str]) -> _Compared:
+    """Compare, reading what the run has row by row."""
+    left = {(site, row.domain.ascii): place for place, (site, row) in enumerate(zip(sites, sheet.rows, strict=True))}
+    moved: list[tuple[int, int]] = []
+    changed: list[int] = []
+    gone = last = 0
+    query = sa.select(cases.c.site, cases.c.domain, rows.c.case_id, rows.c.number, *(rows.c[name] for name in (*_ORDER, "line", "cells")))
+    query = query.join(cases, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id).execution_options(yield_per=_AT_ONCE)
+    for site, domain, case_id, number, *held in connection.execute(query):
+        last = max(last, number)
+        place = left.pop((site, domain), None)
+        if place is None:
+            gone += 1
+            continue
+        row = sheet.rows[place]
+        order = [row.wix, row.provider, row.account, row.dmarc]
+        if order != held[: len(order)]:
+            changed.append(case_id)
+        if [*order, row.line, _cells(sheet, row)] != held:
+            moved.append((case_id, place))
+    return _Compared([*left.values()], moved, changed, gone, last)
+
+
+def _added(run: Run, number: int, site: str, sheet: Sheet, place: int) -> dict[str, Any]:
+    return {"run": run.id, "place": number, "at": site, "of": sheet.rows[place].domain.ascii, **_columns(sheet, place)}
+
+
+def _columns(sheet: Sheet, place: int) -> dict[str, Any]:
+    """What a sheet's row puts into its row of the table."""
+    row = sheet.rows[place]
+    return {"new_line": row.line, **{f"new_{name}": getattr(row, name) for name in _ORDER}, "new_cells": _cells(sheet, row)}
+
+
+def _cells(sheet: Sheet, row: Row) -> str:
+    """The row's cells by their heading."""
+    return json.dumps(dict(zip(sheet.columns, row.cells, strict=True)), ensure_ascii=False)
 
 
 def _values(stages: Collection[Stage]) -> list[str]:
     return sorted(stage.value for stage in stages)
 
+
+_ENDED_BADLY = cases.c.stage.in_(_values({Stage.STOPPED, Stage.UNDONE}))
 
 _LANE = sa.case(
     (cases.c.stage.in_(_values(AT_HOST)), "host/" + cases.c.provider + "/" + cases.c.account),

@@ -188,9 +188,10 @@ def ending(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budge
         return Ending(now + (slowest.seconds if slowest else 0.0) + SETTLING, why)
     if not left.latest:
         return Ending(None, "somebody has to add the records by hand")
-    if left.latest + SETTLING > now:
-        return Ending(left.latest + SETTLING, "an hour for DNS, which usually takes minutes")
-    return Ending(left.latest + give_up, "DNS or Wix takes longer than usual: until then it is waited for")
+    latest = min(left.latest, now)  # a clock that was set back since makes nobody wait longer
+    if latest + SETTLING > now:
+        return Ending(latest + SETTLING, "an hour for DNS, which usually takes minutes")
+    return Ending(latest + give_up, "DNS or Wix takes longer than usual: until then it is waited for")
 
 
 @dataclass(frozen=True, slots=True)
