@@ -200,6 +200,8 @@ _HTTP = frozenset({Medium.WIX, Medium.HOST})
 _DNS = frozenset({Medium.DNS})
 _JOURNAL = frozenset({Medium.JOURNAL})
 _WRITES = frozenset({"insert", "update", "create", "commit"})
+_BUT_ZONE = frozenset({"read", "write", "look"})
+"""For what is no trouble, but the answer of a server without the zone, to whoever asks whether it has it."""
 _FOREVER = 1_000_000
 
 
@@ -228,7 +230,7 @@ TROUBLES: tuple[Trouble, ...] = (
     _http("5-minute block", "status", status=429, headers={"retry-after": "300"}, lasting="while", seconds=300.0, only="cloudflare"),
     _http("401", "status", status=401),
     _http("REFUSED", "status", status=403, only="rfc2136"),
-    _http("NOTAUTH", "status", status=404, only="rfc2136"),
+    Trouble("NOTAUTH", frozenset({Medium.HOST}), Fault("status", status=404), only=frozenset({"rfc2136"}), kinds=_BUT_ZONE),
     _http("500", "status", status=500),
     _http("500, done", "status", status=500, handled=True),
     _http("503", "status", status=503),
