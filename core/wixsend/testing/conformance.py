@@ -43,7 +43,7 @@ from wixsend.errors import (
     ZoneNotHeld,
 )
 from wixsend.names import Name, absolute, ancestors, text, wildcards_over
-from wixsend.plan import Change, Edit, Mark, Plan, Wanted, plan, plan_undo
+from wixsend.plan import Change, Edit, Mark, Plan, Wanted, plan, plan_restore, plan_undo
 from wixsend.provider import Credentials, ProviderPlugin
 from wixsend.records import WHOLE, Granularity, Record, Zone
 from wixsend.testing.fakes import FakeHost, Request, Response
@@ -96,6 +96,20 @@ _EVERYTHING = _records(
     far.down.and.deep  A     192.0.2.4
 """.replace("KEY", "M" * 230)
 )
+
+_JOINING: Mapping[str, tuple[Record, ...]] = {
+    "beside one other": _records('_dmarc TXT "v=DMARC1; p=none"'),
+    "beside many others": _records(r"""
+        odd TXT "one more"
+        odd TXT "and one with a \"quote\""
+    """),
+    "in three RRsets of one owner": _records("""
+        @ A   192.0.2.5
+        @ MX  30 mail3.example.net.
+        @ TXT "ours=1"
+    """),
+}
+"""Records that come into RRsets of `_EVERYTHING`, in which somebody else's are."""
 
 _MANY = (0, 1, 99, 100, 101, 499, 500, 501, 601, 1001)
 
@@ -446,6 +460,20 @@ class ProviderConformance:
         self._hold(facts, [_text("shared", 2), ours, _text("shared", 3), *self._everything])
         await self._undone(provider, facts, [Change(ours.owner, add=(ours,))])
 
+    @pytest.mark.parametrize("where", _JOINING)
+    async def test_records_that_join_an_rrset_leave_the_others(self, facts: FakeHost, provider: Adapter, where: str) -> None:
+        ours = [record for record in _JOINING[where] if record.rtype not in self.cannot_hold]
+        if not ours:
+            pytest.skip("; ".join(self.cannot_hold.values()) + " (`cannot_hold`)")
+        limits = self.plugin.limits
+        ttl = min(max(7200, limits.min_ttl), limits.max_ttl)  # one that no adapter gives by itself
+        self._hold(facts, [replace(record, ttl=ttl) for record in self._everything])
+        before = _look(facts, self.volatile)
+        edit = await self._restore_plan(provider, ours)
+        await provider.write(edit)
+        _moved(before, _look(facts, self.volatile), edit)
+        assert not await self._restore_plan(provider, ours), "what was added to an RRset is not read again as it was written"
+
     @pytest.mark.parametrize("status", [422, 500])
     @pytest.mark.parametrize("call", [1, 2, 3])
     async def test_a_replace_that_fails_leaves_the_old_record(
@@ -773,6 +801,11 @@ class ProviderConformance:
         changes = tuple(changes)
         snapshot = await provider.read(await self._zone(provider), frozenset(change.owner for change in changes))
         return plan_undo(snapshot, changes).edit
+
+    async def _restore_plan(self, provider: Adapter, records: Sequence[Record]) -> Edit:
+        """The edit that puts these records back beside what is there: the only one of the core's that adds to an RRset of others."""
+        snapshot = await provider.read(await self._zone(provider), _names(records))
+        return plan_restore(snapshot, records).edit
 
     async def _undone(self, provider: Adapter, facts: FakeHost, changes: Iterable[Change]) -> Edit:
         before = _look(facts, self.volatile)
