@@ -1,6 +1,7 @@
 """The conformance kit can fail: each broken provider is caught by the case that it names, and no case can be dropped quietly."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,22 @@ def test_every_case_but_few_catches_a_broken_provider() -> None:
         "test_an_edit_that_replaces_can_be_undone",  # adding, removing and replacing are each watched by another case
         "test_a_record_that_is_gone_already",  # caught are those that swallow conflicts, and another case names them
     }
+
+
+def test_a_case_that_fails_names_what_can_be_declared() -> None:
+    case = "wixsend.testing.broken::TestAsksTwice::test_no_more_calls_than_declared"
+    options = ("--tb=line", "-c", "/dev/null", "--rootdir=/", "-p", "no:cacheprovider", "--pyargs", case)
+    done = run(*options, code="import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))")
+    assert "declared: {'zone': 1, 'read': 1, 'write': 1}" in done.stdout
+    assert "`calls`: HTTP requests that `zone`, `read` and `write` may take" in done.stdout
+
+
+def test_every_attribute_is_explained() -> None:
+    explained = set(re.findall(r"^ *- `(\w+)`: ", ProviderConformance.__doc__ or "", re.MULTILINE))
+    cases = [case for name, case in vars(ProviderConformance).items() if name.startswith("test_")]
+    named = {attribute for case in cases for attribute in getattr(case, "declarable", ())}
+    assert named <= explained
+    assert explained == ProviderConformance.__annotations__.keys() - {"plugin", "fake"} | {"writes"}
 
 
 @pytest.mark.parametrize("replacement", [None, lambda self: None])

@@ -38,8 +38,8 @@ def server(notebook: Notebook) -> Iterator[Server]:
 
 
 def test_requests_arrive_as_they_were_sent(server: Server, notebook: Notebook) -> None:
-    answer = httpx.put(server.url("one") + "/a%20b/c?x=1&y=&x=2", headers={"X-Thing": "T"}, content=b"body")
-    assert answer.json() == {"number": 1, "path": "/a b/c", "query": [["x", "1"], ["y", ""], ["x", "2"]], "size": 4}
+    answer = httpx.put(server.url("one") + "/a%20b/%2B%2F%252F/c?x=1&y=&x=2", headers={"X-Thing": "T"}, content=b"body")
+    assert answer.json() == {"number": 1, "path": "/a b/+/%2F/c", "query": [["x", "1"], ["y", ""], ["x", "2"]], "size": 4}
     assert answer.headers["content-type"] == "application/json"
     (request,) = notebook.seen
     assert (request.method, request.headers["x-thing"], request.body) == ("PUT", "T", b"body")

@@ -207,9 +207,14 @@ class ProviderPlugin:
     `name` equals the entry point's name. `name_servers` are the suffixes of the host's name servers (compared label by label, where `?`
     is any one character and `*` any; a hint only, the account decides). `settle` is how many seconds an edit may take to show in the
     host's own API. `quota` is the vendor's, for everything that it counts together, all of its rates at once; `reserve` the share of it,
-    from 0 to below 1, that is left to a person in the vendor's dashboard; `counts_by` what is counted together where that is more than the
-    credential. `permissions` says the least that the credentials must be allowed. `environments` are the vendor's other base URLs
-    by name (`ote`, `sandbox`). `proven` says honestly against what the adapter was tried.
+    from 0 to below 1, that is left to a person in the vendor's dashboard. `permissions` says the least that the credentials must be
+    allowed. `environments` are the vendor's other base URLs by name (`ote`, `sandbox`). `proven` says honestly against what the adapter
+    was tried.
+
+    `counts_by` is empty where the vendor counts the calls of each credential by themselves, or nobody knows. Where several credentials
+    share one count, it says in a few words what they share it by ("user: all tokens of a user share it", "the address that calls"). It is
+    shown to people, and changes no counting: with a second account at that host they are told to give accounts that belong together one
+    `quota` in `wixsend.toml`.
 
     A host that people run for themselves has no `base_url` and no `name_servers`, and gives an example of its base URL in `own_url`:
     every account then says where it is, and is asked for each zone whose name servers belong to nobody else.

@@ -36,14 +36,14 @@ dependencies = ["wixsend~={version}", "httpx>=0.28,<0.29"]
 {name} = "{module}"
 
 [dependency-groups]
-dev = ["wixsend[sandbox]", "pytest>=8.3", "pytest-asyncio>=1"]
+dev = ["wixsend[sandbox]", "pytest>=9", "pytest-asyncio>=1"]
 
 [tool.hatch.build.targets.wheel]
 packages = ["{module}"]
 
 [tool.pytest.ini_options]
 testpaths = ["tests"]
-addopts = ["-q"]
+addopts = ["-q", "--tb=line"]
 filterwarnings = ["error"]
 asyncio_default_fixture_loop_scope = "function"
 """
@@ -60,19 +60,24 @@ uv run wixsend providers     # {name} is in the list
 uv run wixsend demo          # the whole job, at your host's fake
 ```
 
-To work against a checkout of wixsend: `uv add --editable PATH-TO-THE-CHECKOUT`.
+To work against a checkout of wixsend: `uv add --editable PATH-TO-THE-CHECKOUT`. The distribution that it finds there is called `wixsend`,
+whatever the folder is called.
 
 1. `{module}/sandbox.py`: describe {label}'s API as it is, bad habits included, and make the fake behave so.
 2. `{module}/adapter.py`: the three answers (`zone`, `read`, `write`) and the table of errors.
 3. `{module}/__init__.py`: credentials and where to get them, least permission, quota, limits, name servers.
-4. `tests/test_conformance.py`: say what {label} does differently. A case is overridden only with a reason.
+4. `tests/test_conformance.py`: say what {label} does differently. A case that fails names the attribute for that, where there is one. A
+   case is overridden only with a reason. `uv run pytest --tb=short -k CASE` shows where it failed.
 
 Then write here, for the people who use it: which credentials, the least permission, limits, what is refused and why, and against what it
 was tried.
 """
 
 _CONFORMANCE = '''\
-"""What every provider plugin promises, kept by this one against its fake."""
+"""What every provider plugin promises, kept by this one against its fake.
+
+`ProviderConformance` says which attributes there are for what {label} does differently.
+"""
 
 from typing import ClassVar
 

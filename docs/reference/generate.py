@@ -13,7 +13,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
 
 import click
 
@@ -27,6 +30,8 @@ from wixsend.guard import RULES
 from wixsend.hosts import hosts as host_table
 from wixsend.names import absolute
 from wixsend.plugins import Plugins
+from wixsend.testing import conformance, fakes
+from wixsend.testing.broken import BROKEN
 from wixsend_lexicon.hosts import NATIVE, left_out
 
 HERE = Path(__file__).parent
@@ -151,9 +156,55 @@ def contract() -> str:
     return "\n".join(parts)
 
 
+def kit() -> str:
+    """What a test class of the conformance kit declares, its fixtures, its cases, and the base class of a fake."""
+    kit = conformance.ProviderConformance
+    caught: dict[str, list[str]] = {}
+    for broken in BROKEN:
+        caught.setdefault(broken.caught_by, []).append(broken.does)
+
+    def cases() -> Iterator[tuple[str, ...]]:
+        for name, case in vars(kit).items():
+            if name.startswith("test_"):
+                declared = ", ".join(f"`{attribute}`" for attribute in getattr(case, "declarable", ()))
+                yield f"`{name}`", "; ".join(caught.get(name, ())), declared
+
+    def fixtures() -> Iterator[tuple[str, ...]]:
+        for name in ("facts", "server", "wire", "credentials", "provider"):
+            yield f"`{name}`", first_line(getattr(kit, name))
+
+    title, example, *said = (inspect.getdoc(conformance) or "").split("\n\n")
+    node = next(node for node in ast.parse(inspect.getsource(conformance)).body if "ProviderConformance" in defined(node))
+    assert isinstance(node, ast.ClassDef)
+    declared = [ast.unparse(each).replace("_APEX", "absolute('example.com')") for each in node.body if isinstance(each, ast.AnnAssign)]
+    return "\n".join(
+        (
+            "# The conformance kit\n",
+            title.partition(": ")[2].capitalize() + " [The tutorial](../tutorial.md) shows it at work.\n",
+            f"```python\nfrom wixsend.testing.conformance import ProviderConformance\n\n\n{dedent(example)}\n```\n",
+            "\n\n".join(said) + "\n",
+            "## What a test class declares\n",
+            inspect.getdoc(kit) or "",
+            "\n```text\n" + "\n".join(declared) + "\n```\n",
+            "## Fixtures\n",
+            table(("fixture", "what it is"), fixtures()),
+            "## Cases\n",
+            "Beside each stands what it has caught in a provider that is broken on purpose (`wixsend.testing.broken`, run by "
+            "`benchmarks/broken_providers.py`), and what is declared where a host really differs.\n",
+            table(("case", "a provider that it catches", "declared by"), cases()),
+            "## A fake\n",
+            *(promised(fakes, name) for name in fakes.__all__),
+        )
+    )
+
+
 def exported(name: str) -> str:
-    """One exported name: its promise, its fields and methods as they are written, and what each method promises."""
-    home = import_module(f"wixsend.{wixsend._MODULE_OF[name]}")
+    """One name that `wixsend` exports."""
+    return promised(import_module(f"wixsend.{wixsend._MODULE_OF[name]}"), name)
+
+
+def promised(home: ModuleType, name: str) -> str:
+    """One name of a module: its promise, its fields and methods as they are written, and what each method promises."""
     if name == "Name":
         return "### `Name`\n\n`dns.name.Name` of dnspython, always absolute here. Compared by label, without regard to case.\n"
     node = next(node for node in ast.parse(inspect.getsource(home)).body if name in defined(node))
@@ -165,9 +216,11 @@ def exported(name: str) -> str:
         assert isinstance(said, ast.Expr) and isinstance(said.value, ast.Constant), f"{name} does not say what it promises"
         return f"### `{name}`\n\n{inspect.cleandoc(str(said.value.value))}\n"
     shown, promises = [f"class {name}({', '.join(map(ast.unparse, node.bases))}):".replace("()", "")], []
-    for each in node.body:
+    for before, each in pairwise([node, *node.body]):
         if isinstance(each, ast.AnnAssign | ast.Assign) and not ast.unparse(each).startswith(("key:", "_")):
             shown.append("    " + ast.unparse(each))
+        elif isinstance(each, ast.Expr) and isinstance(before, ast.AnnAssign) and isinstance(each.value, ast.Constant):
+            promises.append(f"- **`{ast.unparse(before.target)}`**: {' '.join(str(each.value.value).split())}")
         elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and not each.name.startswith("_"):
             shown.append("    " + signature(each))
             promise = ast.get_docstring(each)
@@ -354,6 +407,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "guard.md": guard_rules,
     "life.md": life,
     "contract.md": contract,
+    "conformance.md": kit,
     "hosts.md": hosts,
     "lexicon.md": bridged,
 }

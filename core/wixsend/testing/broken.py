@@ -73,6 +73,8 @@ __all__ = [
     "RemovesFirst",
     "RetriesBlindly",
     "RetriesQuestions",
+    "SendsOnlyItsOwn",
+    "SetsTheTtlOfOthers",
     "SwallowsConflicts",
 ]
 
@@ -327,6 +329,22 @@ class ForgetsTheRest(RRsetExample):
     async def write(self, edit: Edit) -> Receipt:
         before = replace(edit.before, records=edit.removes)
         return await super().write(replace(edit, before=before))
+
+
+@_broken("replaces an RRset by what it adds to it", "test_records_that_join_an_rrset_leave_the_others")
+class SendsOnlyItsOwn(RRsetExample):
+    async def write(self, edit: Edit) -> Receipt:
+        joined = {(record.owner, record.rtype) for record in edit.adds}
+        others = tuple(record for record in edit.before.records if (record.owner, record.rtype) not in joined)
+        return await super().write(replace(edit, before=replace(edit.before, records=others)))
+
+
+@_broken("gives a whole RRset the TTL of what it adds to it", "test_records_that_join_an_rrset_leave_the_others")
+class SetsTheTtlOfOthers(RRsetExample):
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        for rrset in options.get("json", {}).get("rrsets", ()):
+            rrset["records"] = [row | {"ttl": rrset["records"][-1]["ttl"]} for row in rrset["records"]]
+        return await super()._ask(method, path, **options)
 
 
 @_broken("says that it did what it did not do", "test_records_are_added_to_a_fresh_zone")

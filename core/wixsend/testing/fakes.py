@@ -20,7 +20,10 @@ __all__ = ["FakeHost", "Request", "Response"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request: `path` percent-decoded without the query, `query` in order, header names in lower case.
+    """One HTTP request: its parts as the vendor's own code would see them.
+
+    `path` is without the query, and percent-decoded, once and as UTF-8: `/zones/a%20b` is `/zones/a b`, and an encoded slash is a slash.
+    `query` are its names and values in order, decoded as those of an HTML form. Header names are in lower case.
 
     Or one DNS message, in `body`: `method` is QUERY, UPDATE, or CHECK for an update that changes nothing; `path` is `/NAME/TYPE`.
     """

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Literal, Protocol, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import dns.exception
 import dns.message
@@ -448,7 +448,8 @@ async def _received(raw: web.BaseRequest) -> Request:
         name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     query = tuple(parse_qsl(raw.rel_url.raw_query_string, keep_blank_values=True))
-    return Request(raw.method, raw.rel_url.path, query, headers, await raw.read())
+    path = unquote(raw.rel_url.raw_path)  # yarl's own `path` leaves %2B as it is
+    return Request(raw.method, path, query, headers, await raw.read())
 
 
 def _reset(raw: web.BaseRequest) -> web.StreamResponse:
