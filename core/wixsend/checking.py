@@ -1,12 +1,13 @@
 """Floor 6. `wixsend check`: the proof in DNS, once or until it is complete. Nothing is written, and no journal is begun."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from wixsend import report
 from wixsend.commands import Consent, order_of
 from wixsend.engine import Engine
-from wixsend.errors import BadDomain, NotVisible, WixError
+from wixsend.errors import BadDomain, DnsUnreachable, NotVisible, WixError
 from wixsend.findings import proof_json, proof_lines
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, text
@@ -55,7 +56,9 @@ async def _asked(session: Session, order: Order) -> tuple[tuple[Record, ...], tu
     """The records that Wix wants and that are to be visible, and those that the DMARC policy leaves out."""
     wanted = (await session.wix.query(order.domain)).records
     delegation = await session.dns.delegation(order.domain.name)
-    kept = await Surveyor(order, session, session.journal).kept_by_hand(delegation, wanted)
+    kept: tuple[Record, ...] = ()
+    with suppress(DnsUnreachable):  # the look names the servers that do not answer
+        kept = await Surveyor(order, session, session.journal).kept_by_hand(delegation, wanted)
     return tuple(record for record in wanted if record not in kept), kept
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wixsend import apply
-from wixsend.errors import Busy, Drifted, ProviderError, Refused, ZoneNotHeld
+from wixsend.errors import Busy, DnsUnreachable, Drifted, ProviderError, Refused, ZoneNotHeld
 from wixsend.events import Event, Undoing, Undone
 from wixsend.flow import Times, merged
 from wixsend.guard import Objection
@@ -84,7 +84,7 @@ class Mender:
                     way.intend(made.edit, number)
                     await apply.write(located.adapter, made.edit, number, self._outside.sleep, still_ours)
                     return made
-            except (ProviderError, Busy) as wrong:
+            except (ProviderError, DnsUnreachable, Busy) as wrong:
                 if not (wrong.transient or isinstance(wrong, Busy)) or attempt == self._times.stumbles_early - 1:
                     raise
                 await self._outside.sleep(max(wrong.retry_after or 0.0, self._times.stumble_first * 2**attempt, settle))

@@ -3,6 +3,9 @@
 What the pure floors need to know is gathered here: what the authoritative servers say where the host's API is silent, what other cases
 of the journal need, and then, last, so that as little as possible can happen before a write, the host's answer. A read that a write is to
 be based on is made when it can be believed: see `Surveyor._base`.
+
+What DNS does not tell is never guessed: `DnsUnreachable` passes, and whoever asked tries again. Only where port 53 is closed, and nobody
+will ever tell, is a plan made without it.
 """
 
 import asyncio
@@ -104,10 +107,15 @@ class Surveyor:
         self._began = outside.now() if began is None else began
 
     async def survey(self, entry: Entry | None, located: Located, wanted: tuple[Record, ...]) -> tuple[Plan, tuple[Objection, ...]]:
-        """Read the zone, plan, and judge the plan. Raises what `apply.look_again` raises about an earlier edit of the case."""
+        """Read the zone, plan, and judge the plan.
+
+        Raises `DnsUnreachable` while DNS does not tell what the plan depends on, and what `apply.look_again` raises about an earlier edit
+        of the case.
+        """
         domain = self._order.domain.name
         owner = absolute("_dmarc", domain)
-        told = await self._ask_dns(located, wanted, policy=any(record.owner == owner for record in wanted))
+        asked = self._order.dmarc != "replace" and any(record.owner == owner for record in wanted)
+        told = await self._ask_dns(located, wanted, policy=asked)
         snapshot = await self._read(located, wanted, entry, self.sent(entry, located))
         above = told.above if not snapshot.at(owner) else None
         made = plan(snapshot, Wanted(wanted, owner, self._order.dmarc, above, self._order.replace))
@@ -236,33 +244,28 @@ class Surveyor:
         cuts, srv, above = await asyncio.gather(
             self.cuts(delegation, tuple(dict.fromkeys(record.owner for record in records))),
             self._common_srv(delegation) if whole else _nothing(()),
-            self._dmarc_above(delegation) if policy else _nothing(None),
+            self._outside.dns.dmarc_above(self._order.domain.name, delegation) if policy else _nothing(None),
         )
         return _Told(cuts, srv, above)
 
     async def cuts(self, delegation: Delegation, owners: tuple[Name, ...]) -> Mapping[Name, tuple[Name, ...]]:
         """Zone cuts and DNAMEs on the way to these names, with the name servers of each.
 
-        Where DNS cannot be asked, the NS records that the host holds have to do.
+        Raises `DnsUnreachable` when nobody tells; where port 53 is closed, the NS records that the host holds have to do.
         """
-        with suppress(DnsUnreachable):
+        with _never_told(delegation):
             return await self._outside.dns.cuts_below(delegation, owners)
         return {}
 
     async def _common_srv(self, delegation: Delegation) -> tuple[Record, ...] | None:
-        """The SRV records at the usual places, `None` where DNS cannot be asked: not knowing is not the same as none."""
+        """The SRV records at the usual places. Raises `DnsUnreachable` when nobody tells, but where port 53 is closed, or a person lets go
+        of what is not known: there it is `None`, which is not the same as none.
+        """
         dns, apex = self._outside.dns, delegation.apex
-        with suppress(DnsUnreachable):
+        with suppress(DnsUnreachable) if "srv" in self._order.accept else _never_told(delegation):
             answers = await asyncio.gather(*(dns.records_at(delegation, absolute(name, apex), ("SRV",)) for name in _COMMON_SRV))
             return tuple(record for answer in answers for record in answer if record.rtype == "SRV")
         return None
-
-    async def _dmarc_above(self, delegation: Delegation) -> DmarcAbove | None:
-        """The stricter policy that the domain inherits; one that cannot be asked for is taken for stricter."""
-        try:
-            return await self._outside.dns.dmarc_above(self._order.domain.name, delegation)
-        except DnsUnreachable:
-            return DmarcAbove(absolute("_dmarc", self._order.domain.name.parent()), "unknown, as DNS cannot be asked from here")
 
     def _claims(self, entry: Entry | None, apex: Name) -> Sequence[Claim]:
         """What other cases of this zone need: those that are not undone."""
@@ -275,18 +278,25 @@ class Surveyor:
         ]
 
     async def kept_by_hand(self, delegation: Delegation, wanted: Sequence[Record]) -> tuple[Record, ...]:
-        """Where a person adds the records: the DMARC record is left out when something is there already, and policy says to keep it."""
+        """Where a person adds the records: the DMARC record is left out when something is there already, and policy says to keep it.
+
+        Raises `DnsUnreachable` when nobody tells what is there; where port 53 is closed it is left out.
+        """
         owner = absolute("_dmarc", self._order.domain.name)
         asked = [record for record in wanted if record.owner == owner]
         if not asked or self._order.dmarc == "replace":
             return ()
-        try:
+        with _never_told(delegation):
             there = await self._outside.dns.records_at(delegation, owner, ("TXT", "CNAME"))
-        except DnsUnreachable:
-            return tuple(asked)
-        foreign = [record for record in there if record not in asked]
-        above = None if there else await self._dmarc_above(delegation)
-        return tuple(asked) if foreign or above else ()
+            foreign = [record for record in there if record not in asked]
+            above = None if there else await self._outside.dns.dmarc_above(self._order.domain.name, delegation)
+            return tuple(asked) if foreign or above else ()
+        return tuple(asked)
+
+
+def _never_told(delegation: Delegation) -> suppress:
+    """Bears `DnsUnreachable` where port 53 is closed, so that the servers will not tell later either."""
+    return suppress(*([DnsUnreachable] if delegation.by_resolver else []))
 
 
 async def _nothing[T](value: T) -> T:

@@ -78,7 +78,8 @@ class FakeWix:
     `resolve` gives the target of the CNAME at a name, as Wix's resolver sees it; `now` is the clock in seconds. Switches, all to be
     set at any time: `rate_limits` (200 a minute), `requires_dmarc` (authenticate wants the CNAME at `_dmarc` too), `refuses_with`,
     `host_names`, `hides_unknown` (a query for a domain that is not on the site is refused, not answered with nothing),
-    `not_yet_code` (the code of authenticate's 428, whose true name is in no documentation), `token_lasts` (seconds).
+    `not_yet_code` (the code of authenticate's 428, whose true name is in no documentation), `token_lasts` (seconds). `too_often` counts
+    the calls that were over a limit.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class FakeWix:
         self.not_yet_code = "A_CODE_THAT_NO_DOCUMENTATION_NAMES"
         self.token_lasts = 14400.0  # §3.3: always four hours
         self.app_id, self.app_secret = _guid("app"), _guid("app secret")
+        self.too_often = 0
         self.sites: dict[str, FakeSite] = {}
         self.domains: dict[str, FakeDomain] = {}
         self._tokens: dict[str, tuple[str, float]] = {}
@@ -168,6 +170,7 @@ class FakeWix:
         if isinstance(site, Response):
             return site
         if self.rate_limits and self._too_fast(site.id):
+            self.too_often += 1
             return _error(429, "RESOURCE_EXHAUSTED", "too many requests")  # §4: no Retry-After is documented
         if not request.path.startswith(_PATH + "/"):
             return Response(404, b"<html><body>Not Found</body></html>", {"content-type": "text/html"})

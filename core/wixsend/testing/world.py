@@ -33,6 +33,7 @@ from wixsend.provider import Credentials, ProviderPlugin
 from wixsend.quota import Quota, Quotas, kept
 from wixsend.records import Record
 from wixsend.runs import Ref, Runs, TakenIn, Terms
+from wixsend.runs import Run as BulkRun
 from wixsend.sending import KNOWN_TARGETS
 from wixsend.sheet import read_sheet
 from wixsend.survey import Approve, Order
@@ -42,6 +43,7 @@ from wixsend.testing.server import Server, speaking_dns
 from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import RATE, Wix, WixApiKey
+from wixsend.worker import Worker
 
 __all__ = [
     "Around",
@@ -328,11 +330,14 @@ class Run:
 
 @dataclass
 class Fleet(Run):
-    """One process that drives bulk runs. `hops` makes what goes on with a row, `watched` are the updates by domain."""
+    """One process that drives bulk runs. `hops` makes what goes on with a row, `watched` are the updates by domain, `told` what a person
+    is told.
+    """
 
     hops: type[Hops] = Hops
     watched: list[tuple[str, Update]] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     async def bulk(self, sheet: str, *, name: str = "clients", wait: bool = True, terms: Terms = Terms()) -> TakenIn:  # noqa: B008 - frozen
         """`wixsend bulk run`: take the sheet in, and drive the run."""
@@ -356,6 +361,20 @@ class Fleet(Run):
             worlds = _Worlds(outside, self.reach().wix)
             hops = self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
             await Driver(run, hops, worlds, journal).drive(wait=wait)
+        finally:
+            await outside.close()
+            journal.close()
+
+    async def work(self) -> None:
+        """`wixsend worker`, until it is cancelled: take part in the runs of a shared database."""
+        outside, journal = self._open()
+        try:
+            worlds = _Worlds(outside, self.reach().wix)
+
+            def hops(run: BulkRun) -> Hops:
+                return self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
+
+            await Worker(worlds, journal, hops, self.told.append).work()
         finally:
             await outside.close()
             journal.close()
@@ -401,7 +420,8 @@ class _Outside:
         self._reach = reach = run.reach()
         self.plugins = run.plugins or reach.plugins()
         fast = run.clock.speed if isinstance(run.clock, FastClock) else 0.0
-        self.quotas = Quotas(f"sqlite:///{reach.folder / 'quota.db'}", reach.folder, speed=fast) if fast else None
+        record_of_calls = run.database or f"sqlite:///{reach.folder / 'quota.db'}"
+        self.quotas = Quotas(record_of_calls, reach.folder, speed=fast) if fast else None
         self.wix = Wix(reach.wix, reach.urls["wix"], quota=self.wix_quota(reach.wix.site_id), now=run.clock.now, timeout=run.timeout)
         self.dns = Dns(replace(reach.dns, **run.settings), now=run.clock.now)
         self.now = run.clock.now
