@@ -92,10 +92,15 @@ def finish(report: Report, options: argparse.Namespace) -> int:
 
 def written(page: str, report: Report) -> str:
     """The page with this report between its markers. `ValueError` when it has none."""
-    between = re.compile(rf"(<!-- {report.name}: [^\n]*-->\n).*?(<!-- end of {report.name} -->)", re.DOTALL)
-    found, times = between.subn(lambda marks: f"{marks[1]}\n```text\n{report.text()}\n```\n\n{marks[2]}", page)
+    return put(page, report.name, f"```text\n{report.text()}\n```")
+
+
+def put(page: str, name: str, text: str) -> str:
+    """The page with this text between the markers of that name. `ValueError` when it has none."""
+    between = re.compile(rf"(<!-- {re.escape(name)}: [^\n]*-->\n).*?(<!-- end of {re.escape(name)} -->)", re.DOTALL)
+    found, times = between.subn(lambda marks: f"{marks[1]}\n{text}\n\n{marks[2]}", page)
     if times != 1:
-        raise ValueError(f"the page has {times} places for {report.name}, and needs one")
+        raise ValueError(f"the page has {times} places for {name}, and needs one")
     return found
 
 

@@ -4,7 +4,7 @@
     uv run benchmarks/faults.py --quick          each fault at each kind of call once, at a write for each host and its undo: CI's share
     uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
     uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
-    uv run benchmarks/faults.py --write          all of it, and the result into docs/reference/faults.md
+    uv run benchmarks/faults.py --write          the result into docs/reference/faults.md too, each host's in its place
     uv run benchmarks/faults.py --real           every call to real servers: PowerDNS, BIND, Knot DNS (--quick: each kind, at each server)
 
 DNS hosts are fakes, or, with `--real`, servers that are started here, the wire to which is spoilt: that needs root and the Debian packages
@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
-from _table import ROOT, aligned, machine
+from _table import aligned, machine, put
 
 sys.path.insert(0, str(ROOT / "tests"))
 from live_servers.lab import lacking
@@ -44,20 +44,6 @@ TITLES = {
     Medium.JOURNAL: "The journal's calls of its database",
 }
 
-INTRO = """\
-<!-- Written by `uv run benchmarks/faults.py --write`: do not edit. -->
-
-# The fault matrix, as it was run
-
-Every row is something that goes wrong, every column a kind of call that it befalls. A cell is the number of combinations that were
-tried: each call of that kind, of each job (authenticate, replace, and the undo of both), at each host. After each, the same command was
-run again until it was done, and once more. What had to hold is said in `wixsend.testing.faults`: at every request, every row and
-setting that is not ours was there with every field; at the end the zone was what a run without trouble leaves; no write came while none
-was due; every run that stopped said why, and what to do next. *for good*: until the run ended. *done*: the request was carried out, and
-its answer was spoilt. *killed*: SIGKILL of a real process.
-
-"""
-
 REAL_INTRO = """\
 <!-- Written by `uv run benchmarks/faults.py --real --write`: do not edit. -->
 
@@ -68,11 +54,6 @@ one numbered call to a real PowerDNS, BIND or Knot DNS, then the same command ag
 spoilt on the wire between wixsend and the server. What the server held was read behind its back, before and after every request:
 PowerDNS's rows from its database, comments and disabled records too, and what the others held by a zone transfer. Where the message is DNS,
 401 is BADKEY, another status is SERVFAIL, *html* and *empty* are no messages, and *wrong shape* is an answer to another question.
-"""
-
-WINDOW = """\
-*In the window* are edits of another program that came between the last read and the write of a host that replaces whole zones and has no
-"only if nothing changed". They are overwritten, and nothing else is: see [concurrent editors](../explanation/concurrent-editors.md).
 """
 
 
@@ -183,13 +164,29 @@ def tables(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
     return [(title, "\n".join(line.rstrip() for line in aligned(rows))) for title, rows in parts]
 
 
+def shown(verdicts: Sequence[Verdict]) -> str:
+    """The tables, for a page."""
+    return "\n\n".join(f"**{title}**\n\n```text\n{text}\n```" for title, text in tables(verdicts))
+
+
+def write_down(verdicts: Sequence[Verdict], seconds: float, *, quick: bool) -> None:
+    """Put the quick share in its place on the page, or every host that was tried whole in its own."""
+    page = PAGE.read_text(encoding="utf-8")
+    hosts = ["quick"] if quick else dict.fromkeys(verdict.combination.subject.name for verdict in verdicts)
+    for host in hosts:
+        its = [verdict for verdict in verdicts if quick or verdict.combination.subject.name == host]
+        took = seconds * len(its) / len(verdicts)
+        page = put(page, host, f"{summary(its, took)}. Run at {machine()}.\n\n{shown(its)}")
+    PAGE.write_text(page, encoding="utf-8")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="each fault at each kind of call once")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one combination, in full")
     parser.add_argument("--host", metavar="NAME", help="only what concerns this host")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--write", action="store_true", help=f"write the result of the whole matrix to {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write the result to {PAGE.name}")
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), help="processes (default: twice the processors)")
     parser.add_argument("--real", action="store_true", help="at real servers, in the place of fakes")
     options = parser.parse_args()
@@ -220,12 +217,10 @@ def try_all(options: argparse.Namespace, folder: Path | None) -> int:
     else:
         print("\n\n".join(f"{title}\n\n{text}" for title, text in tables(verdicts)))
         print("", *bad, said, machine(), sep="\n")
-    if options.write and not options.host:
-        shown = "\n".join(f"## {title}\n\n```text\n{text}\n```\n" for title, text in tables(verdicts))
-        if folder is not None:
-            REAL_PAGE.write_text(f"{REAL_INTRO}\n{said}.\n\nRun at {machine()}.\n\n{shown}", encoding="utf-8")
-        elif not options.quick:
-            PAGE.write_text(f"{INTRO}{said}.\n\nRun at {machine()}.\n\n{WINDOW}\n{shown}", encoding="utf-8")
+    if options.write and folder is not None:
+        REAL_PAGE.write_text(f"{REAL_INTRO}\n{said}.\n\nRun at {machine()}.\n\n{shown(verdicts)}\n", encoding="utf-8")
+    elif options.write:
+        write_down(verdicts, time.monotonic() - began, quick=options.quick)
     return 1 if bad else 0
 
 
