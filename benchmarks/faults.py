@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
-from _table import aligned, machine, put
+from _table import ROOT, aligned, machine, put
 
 sys.path.insert(0, str(ROOT / "tests"))
 from live_servers.lab import lacking
