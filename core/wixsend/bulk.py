@@ -36,7 +36,7 @@ WIDTH = 16
 """Domains of one lane that are worked on at one time."""
 
 _BESIDE = 4
-"""Domains whose proof is looked for while others still wait to be written: enough for more than any host's quota lets be written."""
+"""Domains of one site whose proof is looked for while others wait to be written: more than any host's quota lets be written."""
 
 _DEPTH = 256
 """Rows of one lane that are kept ready."""
@@ -192,9 +192,9 @@ def _untouched(ref: Ref) -> Entry | None:
     return Entry(ref.case_id, ref.site, ref.domain, 0, Case()) if ref.seq == 0 else None
 
 
-def _most(turn: Turn, unwritten: bool) -> float:
-    """How many hops of this turn there are at one time; at the hosts, each account has its own bound."""
-    return float("inf") if turn is Turn.HOST else _BESIDE if turn is Turn.THEN and unwritten else IN_FLIGHT
+def _width(turn: Turn, unwritten: bool) -> int:
+    """How many rows of one lane are worked on at one time."""
+    return _BESIDE if turn is Turn.THEN and unwritten else WIDTH
 
 
 @dataclass(slots=True)
@@ -280,19 +280,18 @@ class Driver:
 
     def _begin(self) -> None:
         """Begin with rows of every lane that has room, by turns: what is to be written goes before what is written."""
-        running = Counter[Turn]()
-        for key, lane in self._lanes.items():
-            running[key.turn] += lane.running
+        looking = sum(lane.running for key, lane in self._lanes.items() if key.turn is not Turn.HOST)
         unwritten = False
         for key in sorted(self._lanes):
             lane = self._lanes[key]
-            while lane.ready and lane.running < WIDTH and running[key.turn] < _most(key.turn, unwritten):
+            width = _width(key.turn, unwritten)
+            while lane.ready and lane.running < width and (key.turn is Turn.HOST or looking < IN_FLIGHT):
                 ref, known = lane.ready.popleft()
                 task = asyncio.create_task(self._hops.hop(ref, known))
                 task.add_done_callback(self._done.put_nowait)
                 self._tasks[task] = ref
                 lane.running += 1
-                running[key.turn] += 1
+                looking += key.turn is not Turn.HOST
             unwritten |= bool(lane.ready) and key.turn is not Turn.THEN
             if not lane.ready and key in self._cut:
                 self._look_at = self._worlds.now()
