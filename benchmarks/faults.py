@@ -5,7 +5,7 @@
     uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
     uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
     uv run benchmarks/faults.py --write          the result into docs/reference/faults.md too, each host's in its place
-    uv run benchmarks/faults.py --real           every call to real servers: PowerDNS, BIND, Knot DNS (--quick: each kind, at each server)
+    uv run benchmarks/faults.py --real           every call to real servers: PowerDNS, BIND, Knot DNS (with --quick too)
 
 DNS hosts are fakes, or, with `--real`, servers that are started here, the wire to which is spoilt: that needs root and the Debian packages
 in `.ci/apt.txt`. What is tried, and what must hold, is in `wixsend.testing.faults`. A cell counts the combinations tried; of those that
@@ -206,8 +206,7 @@ def try_all(options: argparse.Namespace, folder: Path | None) -> int:
             return only(every, options.only)
     chosen = [one for one in every if options.host in (None, one.subject.name) and (folder is None or one.step.medium is Medium.HOST)]
     if options.quick:
-        shares = [chosen] if folder is None else [[one for one in chosen if one.subject == host] for host in REAL]
-        chosen = [one for share in shares for one in quick(share)]
+        chosen = quick(chosen)
     verdicts = tried(chosen, options.workers, folder)
     said, bad = summary(verdicts, time.monotonic() - began), [one for one in verdicts if _outcome(one) in ("lost", "not met")]
     if options.json:

@@ -1,6 +1,7 @@
 """The fault matrix at real servers, in small: what hurts most at a write, there and back; and that harm to them is seen.
 
-`benchmarks/faults.py --real --quick` tries each trouble at each kind of call to each of them.
+`benchmarks/faults.py --real --quick` tries more: each trouble at a write to each of them, there and back, and once at each other kind
+of call.
 """
 
 from collections.abc import Iterator
