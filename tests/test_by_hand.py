@@ -10,6 +10,7 @@ from wixsend import byhand
 from wixsend.byhand import Handoff, State
 from wixsend.errors import CredentialsMissing, Refused
 from wixsend.flow import Patience, Stage, Times
+from wixsend.journal import Entry
 from wixsend.lookup import Dns
 from wixsend.names import Name, absolute, parse_sending_domain, text
 from wixsend.records import Record
@@ -37,6 +38,15 @@ def without_credentials(world: World) -> World:
     """The same world, in which nobody has an account at any host."""
     world.accounts.clear()
     return world
+
+
+async def looked_after(world: World) -> Entry:
+    """What comes of a case that is looked at twice a day until it needs nobody any more."""
+    while True:
+        entry = await world.run("example.com").authenticate(wait=False)
+        if entry.case.stage is not Stage.PROVING:
+            return entry
+        world.clock.at += DAY / 2
 
 
 # -- the case ----------------------------------------------------------------------------------------------------------
@@ -104,7 +114,7 @@ async def test_after_a_month_it_stops_and_says_so(world: World) -> None:
     elsewhere(world)
     await world.run("example.com", by_hand=True).authenticate(wait=False)
     begun = world.clock.at
-    entry = await world.run("example.com").authenticate()
+    entry = await looked_after(world)
     assert entry.case.stage is Stage.STOPPED and entry.case.stop is not None
     assert "after 720 hours DNS still does not show all records" in entry.case.stop.happened
     assert 30 * DAY <= world.clock.at - begun < 31 * DAY
@@ -113,7 +123,7 @@ async def test_after_a_month_it_stops_and_says_so(world: World) -> None:
 async def test_begun_anew_after_that_it_is_still_the_persons(world: World) -> None:
     world.add_zone("example.com", "godaddy")
     await world.run("example.com", by_hand=True).authenticate(wait=False)
-    assert (await world.run("example.com").authenticate()).case.stage is Stage.STOPPED
+    assert (await looked_after(world)).case.stage is Stage.STOPPED
     entry = await world.run("example.com").authenticate(wait=False)
     assert entry.case.stage is Stage.PROVING and entry.case.handed and world.server.count("godaddy") == 0
 

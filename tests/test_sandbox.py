@@ -151,7 +151,7 @@ def test_name_servers_lag_behind_their_host() -> None:
 async def test_calls_are_counted_and_faults_happen(tmp_path: Path) -> None:
     with Sandbox() as sandbox:
         sandbox.add_domain("example.com", "cloudflare")
-        sandbox.faults.add(Fault("status", service=WIX, status=429))
+        sandbox.faults.add(Fault("status", service=WIX, status=429, headers={"retry-after": "1"}))
         async with session(sandbox, tmp_path) as opened:
             with pytest.raises(WixRateLimited):
                 await opened.wix.query(parse_sending_domain("example.com"))

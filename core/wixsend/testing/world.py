@@ -63,6 +63,10 @@ __all__ = [
 ]
 
 
+_PATIENT: dict[str, Any] = {"settings": {"timeout": 5.0}, "timeout": 10.0}
+"""Time-outs of a `Run` that are longer than a busy machine is busy."""
+
+
 class Clock:
     """Seconds since the epoch, moved by hand and by whoever sleeps.
 
@@ -202,8 +206,7 @@ class World:
 
     def fleet(self, **manners: Any) -> "Fleet":
         """A process of wixsend for many domains. Its time-outs are longer than a busy machine is busy."""
-        patient: dict[str, Any] = {"settings": {"timeout": 5.0}, "timeout": 10.0}
-        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **(patient | manners))
+        return Fleet(self.reach, self.clock, "", {}, plugins=self.plugins, **(_PATIENT | manners))
 
     def reach(self) -> Reach:
         """How a process reaches this world now: zones that are added later may bring name servers that are not in it."""
@@ -405,10 +408,14 @@ class _Worlds:
 
 
 def authenticate_apart(reach: Reach, at: float, domain: str) -> str:
-    """`wixsend authenticate` in another process, with a clock of its own that begins at `at`: the name of the stage that it came to."""
+    """`wixsend authenticate` in another process, with a clock of its own that begins at `at`: the name of the stage that it came to.
+
+    `TimeoutError` after a minute of real time. Its other time-outs are longer than a busy machine is busy.
+    """
     clock = Clock(at)
     clock.pause = 0.02
-    entry = asyncio.run(Run(lambda: reach, clock, domain, {}).authenticate())
+    run = Run(lambda: reach, clock, domain, {}, **_PATIENT)
+    entry = asyncio.run(asyncio.wait_for(run.authenticate(), 60))
     return entry.case.stage.value
 
 
