@@ -15,7 +15,7 @@ from wixsend.adapters import Adapter
 from wixsend.bulk import Hops
 from wixsend.errors import Busy, ConfigError, JournalError
 from wixsend.events import Stopped, Visible, WixAuthenticated, Wrote
-from wixsend.flow import Stage
+from wixsend.flow import Stage, Times
 from wixsend.journal import Entry, Journal
 from wixsend.names import Name, text
 from wixsend.records import Record, Snapshot, Zone
@@ -331,6 +331,28 @@ async def test_a_listing_that_fails_costs_look_ups_and_no_domain(world: World) -
     await fleet.bulk(clients(world, 4, ("cloudflare",)))
     assert stages(fleet) == {Stage.DONE: 4}
     assert world.server.count("cloudflare") == 1 + 3 * 4
+
+
+@pytest.mark.parametrize("service", ["wix", "cloudflare"])
+async def test_an_outage_of_an_hour_at_the_beginning_costs_no_domain(world: World, service: str) -> None:
+    began = world.clock.at
+    out = Fault("status", service=service, status=503, times=100_000, match=lambda _request: world.clock.at < began + 3600)
+    world.server.faults.add(out)
+    fleet = world.fleet()
+    await fleet.bulk(clients(world, 2, ("cloudflare",)))
+    assert stages(fleet) == {Stage.DONE: 2}
+    assert all(holds(world, "cloudflare", name) for name in entries(fleet))
+    assert set(edits(world, "cloudflare").values()) == {1}
+
+
+async def test_an_outage_without_an_end_is_told_of_each_domain(world: World) -> None:
+    world.server.faults.add(Fault("status", service="wix", status=503, times=100_000))
+    fleet = world.fleet(times=Times(stumbling=1800.0))
+    began = world.clock.at
+    await fleet.bulk(clients(world, 2, ("cloudflare",)))
+    assert set(codes(fleet).values()) == {"wix-unavailable"} and len(codes(fleet)) == 2
+    assert 1800 <= world.clock.at - began < 2400
+    assert all("gave up after" in entry.case.why for entry in entries(fleet).values())
 
 
 async def test_one_key_asks_for_several_sites_of_its_account(world: World) -> None:

@@ -122,6 +122,7 @@ class Hops:
         self.stopping = False
         self._began = worlds.now()
         self._scribe = Together(journal)
+        self._times = journal.times.unattended()
         self._writers: dict[Lane, asyncio.Semaphore] = {}
 
     async def hop(self, ref: Ref, known: Entry | None = None) -> Entry | None:
@@ -148,7 +149,7 @@ class Hops:
         """From the first question to the host's account; from there to the end of the write; or from there to the first wait."""
         outside = self._worlds.at(ref.wix, ref.site)
         order = order_of(self._run, ref, self._common)
-        engine = Engine(order, outside, self._journal, self._journal.times, partial(self._watch, ref), self._began, self._scribe)
+        engine = Engine(order, outside, self._journal, self._times, partial(self._watch, ref), self._began, self._scribe)
         if ref.stage in AT_HOST:
             async with self._writer(outside, ref):
                 entry = await engine.hop(agreed, AT_HOST, known)

@@ -6,6 +6,7 @@ appends the event to the journal, and believes it only then. Resuming is folding
 epoch, UTC.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -138,7 +139,7 @@ NEXT: Mapping[Stage, Mapping[type[Event], Stage | None]] = {
 """Which stage follows which event; `None` stays. An event that a stage does not list leaves the case as it is."""
 
 EARLY: frozenset[Stage] = frozenset({Stage.ASKING, Stage.LOCATING, Stage.PLANNING, Stage.AGREEING})
-"""Stages before anything was written: a failure that does not pass soon is better told than waited for."""
+"""Stages before anything was written: who sits and waits is better told of a failure that does not pass soon."""
 
 _RESTARTS = frozenset({Wrote, NothingToWrite, NoHost, WixHosts, Reopened})
 """Events from which the time that is given to DNS and to Wix is counted."""
@@ -183,15 +184,19 @@ class Times:
     """After a passing failure; doubles to `stumble_most`."""
     stumble_most: float = 300.0
     stumbles_early: int = 5
-    """How many passing failures in a row are borne before anything was written."""
+    """How many passing failures in a row are borne before anything was written, where somebody waits for it."""
     stumbling: float = 21600.0
-    """How long passing failures in a row are borne afterwards."""
+    """How long passing failures in a row are borne afterwards; in a run of many domains, from the beginning."""
     plan_fresh: float = 5.0
     """A plan older than this is made again from a new read before it is written."""
     zone_fresh: float = 0.5
     """The same where a write replaces the whole zone: what others changed since the read would be lost."""
     settle_most: float = 60.0
     """The longest that a host is thought to take until an edit shows in its own API, whatever its plugin says."""
+
+    def unattended(self) -> "Times":
+        """The same where nobody sits and waits: an outage before the write is borne as long as one after it."""
+        return replace(self, stumbles_early=sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +278,7 @@ def _worn_out(case: Case, times: Times) -> bool:
 
     A machine that slept for days still looks once, and a failure to look is no look.
     """
-    if max(case.stumbles, case.conflicts) >= times.stumbles_early and case.stage in EARLY:
+    if case.stage in EARLY and (case.stumbles >= times.stumbles_early or case.conflicts >= _CONFLICTS_MOST):
         return True
     if case.stumble is not None:
         return case.at - case.stumbling_since >= times.stumbling
@@ -394,6 +399,9 @@ def _folded(moved: Case, before: Case, event: Event, at: float, times: Times) ->
         case _:
             return moved
 
+
+_CONFLICTS_MOST = 5
+"""How often an edit is planned anew because somebody else was faster."""
 
 _UNHURRIED = 100
 """Who has not added the records for days is looked for after every hundredth of that time, not every few minutes."""
