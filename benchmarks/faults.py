@@ -1,7 +1,7 @@
 """Run the fault matrix: everything that can go wrong, at every call of every job, at every installed host; and count what survived.
 
     uv run benchmarks/faults.py                  all of it
-    uv run benchmarks/faults.py --quick          each fault at each kind of call once, at a write for each host and its undo: CI's share
+    uv run benchmarks/faults.py --quick          each fault at each kind of call once, what a write may do unseen at each host: CI's share
     uv run benchmarks/faults.py --only 1234      one combination, with how each of its runs ended
     uv run benchmarks/faults.py --host godaddy   what concerns one host (with --quick too)
     uv run benchmarks/faults.py --write          the result into docs/reference/faults.md too, each host's in its place

@@ -190,6 +190,11 @@ class Trouble:
     shuts: bool = False
     editor: Literal["", "adds", "removes"] = ""
 
+    @property
+    def unseen(self) -> bool:
+        """True when the zone may be another afterwards than the answer tells."""
+        return bool(self.editor) or self.kills or (self.http is not None and self.http.lets_through)
+
     def befalls(self, subject: Subject, step: Step) -> bool:
         """True when this can happen to that call."""
         verb = step.kind.partition(" ")[0]
@@ -382,11 +387,12 @@ def rehearse(subjects: Iterable[Subject]) -> None:
 def quick(combinations: Iterable[Combination]) -> list[Combination]:
     """Each trouble at each kind of call once, the hosts and jobs taking turns.
 
-    What depends most on the host, everything at a write and stale reads, once for each host, and for its way back.
+    What depends most on the host, once for each host, and for its way back: what a write has done unseen, what others edit beside it, and
+    stale reads.
     """
     cells: dict[tuple[object, ...], list[Combination]] = {}
     for one in combinations:
-        depends = one.step.kind == "write" or one.trouble.name == _STALE
+        depends = (one.step.kind == "write" and one.trouble.unseen) or one.trouble.name == _STALE
         everywhere = (str(one.subject), one.job.undoes) if depends else ()
         cells.setdefault((one.trouble.name, one.step.medium, one.step.kind, *everywhere), []).append(one)
     chosen = [cell[turn * 7 % len(cell)] for turn, cell in enumerate(cells.values())]
