@@ -146,6 +146,8 @@ def test_unknown_commands_and_options_are_usage_errors(wixsend: Wixsend) -> None
     assert wixsend("plann", "example.com").code == 2
     assert wixsend("plan").code == 2
     assert wixsend("plan", "example.com", "--dmarc", "drop").code == 2
+    ended = wixsend("check", "example.com", "TXT", "hello")
+    assert ended.code == 2 and "CNAME records, not TXT" in ended.err
 
 
 # -- plan --------------------------------------------------------------------------------------------------------------

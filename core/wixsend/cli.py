@@ -234,9 +234,16 @@ def status(run: _Run, /, domain: str | None) -> int:
     return run.do(lambda session, terminal: listing.status(session, terminal, domain))
 
 
+def _only_cname(_context: click.Context, _parameter: click.Parameter, rtype: str | None) -> str | None:
+    """`click.Choice` would name the argument by its metavar, half a bracket."""
+    if rtype is not None and rtype.upper() != "CNAME":
+        raise click.UsageError(f"what is checked is CNAME records, not {rtype}: `wixsend check NAME CNAME TARGET`")
+    return rtype and rtype.upper()
+
+
 @cli.command(short_help="Prove the records in DNS.")
 @click.argument("domain")
-@click.argument("rtype", metavar="[CNAME", required=False, type=click.Choice(["CNAME"], case_sensitive=False))
+@click.argument("rtype", metavar="[CNAME", required=False, callback=_only_cname)
 @click.argument("target", metavar="TARGET]", required=False)
 @click.option("--watch", is_flag=True, help="Look again, when it is worth it, until everything is visible.")
 @_consent_options
