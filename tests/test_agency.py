@@ -370,3 +370,13 @@ def test_a_run_that_there_is_not_is_said_with_those_that_there_are(wixsend: Wixs
     ended = wixsend(command, "nothing")
     assert ended.code == 2
     assert "no bulk run 'nothing' (there are: none)" in ended.err
+
+
+def test_what_is_tried_again_is_told_with_its_reason(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text("\n".join(["domain", *clients(sandbox, 3)]))
+    sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
+    ended = wixsend("run", "clients.csv", "--yes", "--no-wait", WIXSEND_TIMES_STUMBLE_FIRST="60")
+    assert ended.code == 6
+    assert "Tried again and again, without anybody's help:\n3 domains: wix-unavailable: client-0.example" in ended.out
+    (trouble,) = wixsend("status", "clients", "--json").lines[0]["troubles"]
+    assert (trouble["code"], len(trouble["domains"])) == ("wix-unavailable", 3) and trouble["next"]

@@ -16,7 +16,7 @@ from wixsend.board import Board
 from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, agreed, bug_of, order_of
 from wixsend.engine import Engine, Preview, Update
 from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
-from wixsend.flow import Stage
+from wixsend.flow import EARLY, Stage
 from wixsend.folder import append_private
 from wixsend.forecast import Look, Wanted, look_ahead
 from wixsend.layout import Styled, count
@@ -255,6 +255,7 @@ def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
         sums,
         causes=tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else [],
         hands=tally.by_hand(runs.filed(run, cases.c.stage == Stage.PROVING.value, cases.c.provider == "")) if sums.by_hand else [],
+        troubles=tally.held_up(runs.filed(run, cases.c.stage.in_(EARLY), cases.c.due > now)) if sums.working else [],
         ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, {}, now, session.config.times.give_up),
         next_look=runs.next_due(now),
         due=bool(runs.due(run, now, 1)),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wixsend.errors import QuotaError
 from wixsend.flow import Stage
 from wixsend.forecast import Budgets, calls_for, seconds_for
-from wixsend.layout import Block, Styled, Table, span, stamp
+from wixsend.layout import Block, Styled, Table, count, span, stamp
 from wixsend.names import text
 from wixsend.runs import AT_HOST, Group, Left, Ref, Run, Runs
 from wixsend.tally import Tally, ending, ending_line, tally
@@ -50,6 +50,7 @@ class Board:
         self._budgets: Budgets = {}
         self._last: dict[int, int] = {}
         self._failures: deque[str] = deque(maxlen=_FAILURES)
+        self._troubles: dict[int, str] = {}
         self._told = ""
         self._told_at = 0.0
         self._live: Any = None
@@ -78,6 +79,9 @@ class Board:
             return
         self._last[ref.case_id] = stands
         name = text(ref.domain)
+        self._troubles.pop(ref.case_id, None)
+        if case.stumble is not None:
+            self._troubles[ref.case_id] = f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}"
         if case.stage is Stage.STOPPED:
             self._failures.append(f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}")
             if self._live is None:
@@ -100,7 +104,7 @@ class Board:
         if self._live is None and began - self._told_at >= _PLAIN:
             line = self._line()
             if line != self._told:
-                self._terminal.tell(line, *self._end())
+                self._terminal.tell(line, *self._end(), *self._held_up())
                 self._told, self._told_at = line, began
         return max(1.0, _SHARE * (time.monotonic() - began))
 
@@ -111,6 +115,12 @@ class Board:
         session, now = self._session, self._session.now()
         found = ending(self._groups, self._left, session.plugins, self._budgets, now, session.config.times.give_up)
         return [Styled(f"  {ending_line(found, now)}", "quiet")]
+
+    def _held_up(self) -> list[Block]:
+        """How many domains are tried again, and what was wrong with the last of them."""
+        if not self._troubles:
+            return []
+        return [Styled(f"  tried again: {count(len(self._troubles), 'domain')}, such as {list(self._troubles.values())[-1]}", "warn")]
 
     def _line(self) -> str:
         sums = self._sums
@@ -134,7 +144,7 @@ class Board:
 
         blocks: list[Block] = [Styled(self._line(), "head")]
         blocks += [Styled(f"  {number:>7,} {stage.value}") for stage, number in self._sums.stages.items()]
-        blocks += self._end()
+        blocks += [*self._end(), *self._held_up()]
         calls = self._session.calls()
         if calls:
             blocks += [

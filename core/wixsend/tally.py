@@ -122,6 +122,12 @@ def by_hand(waiting: Iterable[Filed]) -> list[Cause]:
     return _grouped((text(f.entry.domain), "by-hand", f.entry.case.how, step) for f in waiting)
 
 
+def held_up(waiting: Iterable[Filed]) -> list[Cause]:
+    """The domains at which something failed that may pass, grouped by what it was."""
+    told = ((text(f.entry.domain), f.entry.case.stumble) for f in waiting)
+    return _grouped((name, stumble.error, stumble.happened, stumble.next_step) for name, stumble in told if stumble is not None)
+
+
 def causes_blocks(groups: Sequence[Cause], style: str = "bad") -> list[Block]:
     """Each cause with its domains and the fix."""
     blocks: list[Block] = []
@@ -198,13 +204,14 @@ def ending(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budge
 class Standing:
     """Where a run stands: `driven` when a process works on it now, `due` when something of it could be gone on with now.
 
-    `causes` are why domains failed, `hands` why others wait for somebody.
+    `causes` are why domains failed, `hands` why others wait for somebody, `troubles` what others are tried again after.
     """
 
     run: Run
     sums: Tally
     causes: Sequence[Cause]
     hands: Sequence[Cause]
+    troubles: Sequence[Cause]
     ending: Ending | None
     next_look: float | None
     due: bool
@@ -220,6 +227,8 @@ def status_blocks(standing: Standing, now: float) -> list[Block]:
         blocks.append(Styled("  cancelled: nothing more is begun until `wixsend bulk run` takes it up again", "warn"))
     elif not sums.over:
         blocks += [Styled(f"  {line}", "quiet") for line in _ahead(standing, now)]
+    if standing.troubles and not run.cancelled:
+        blocks += [Styled(""), Styled("Tried again and again, without anybody's help:"), *causes_blocks(standing.troubles, "warn")]
     if standing.hands:
         blocks += [Styled(""), *causes_blocks(standing.hands, "warn")]
     if groups:
@@ -263,6 +272,7 @@ def status_json(standing: Standing) -> dict[str, Any]:
         "expected_why": ending.why if ending is not None else None,
         "causes": [_cause_json(cause) for cause in groups],
         "hands": [_cause_json(cause) for cause in standing.hands],
+        "troubles": [_cause_json(cause) for cause in standing.troubles],
     }
 
 
