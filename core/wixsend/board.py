@@ -51,7 +51,7 @@ class Board:
         self._last: dict[int, int] = {}
         self._failures: deque[str] = deque(maxlen=_FAILURES)
         self._troubles: dict[int, str] = {}
-        self._told = ""
+        self._told = ("", 0)
         self._told_at = 0.0
         self._live: Any = None
 
@@ -103,9 +103,9 @@ class Board:
             self._budgets = await self._session.budgets()
         if self._live is None and began - self._told_at >= _PLAIN:
             line = self._line()
-            if line != self._told:
+            if (line, len(self._troubles)) != self._told:
                 self._terminal.tell(line, *self._end(), *self._held_up())
-                self._told, self._told_at = line, began
+                self._told, self._told_at = (line, len(self._troubles)), began
         return max(1.0, _SHARE * (time.monotonic() - began))
 
     def _end(self) -> list[Block]:
