@@ -27,6 +27,7 @@ __all__ = [
     "faults_blocks",
     "forecast_blocks",
     "forecast_json",
+    "held_up",
     "runs_table",
     "status_blocks",
     "status_json",

@@ -127,7 +127,7 @@ class HttpWire:
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
         ours = {"trust_env": False, "follow_redirects": False}
-        return {"timeout": httpx.Timeout(self.timeout, connect=self.connect_timeout, pool=None)} | options | ours
+        return {"timeout": httpx.Timeout(self.timeout, connect=self.connect_timeout)} | options | ours
 
     def _transport(self) -> dict[str, Any]:
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
