@@ -377,6 +377,6 @@ def test_what_is_tried_again_is_told_with_its_reason(wixsend: Wixsend, sandbox: 
     sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
     ended = wixsend("run", "clients.csv", "--yes", "--no-wait", WIXSEND_TIMES_STUMBLE_FIRST="60")
     assert ended.code == 6
-    assert "Tried again and again, without anybody's help:\n3 domains: wix-unavailable: client-0.example" in ended.out
+    assert "Held up, and tried again by itself while the run goes on:\n3 domains: wix-unavailable: client-0.example" in ended.out
     (trouble,) = wixsend("status", "clients", "--json").lines[0]["troubles"]
     assert (trouble["code"], len(trouble["domains"])) == ("wix-unavailable", 3) and trouble["next"]

@@ -13,7 +13,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from wixsend.errors import QuotaError
-from wixsend.flow import Stage
+from wixsend.flow import Case, Stage
 from wixsend.forecast import Budgets, calls_for, seconds_for
 from wixsend.layout import Block, Styled, Table, count, span, stamp
 from wixsend.names import text
@@ -81,9 +81,9 @@ class Board:
         name = text(ref.domain)
         self._troubles.pop(ref.case_id, None)
         if case.stumble is not None:
-            self._troubles[ref.case_id] = f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}"
+            self._troubles[ref.case_id] = _reason(name, case)
         if case.stage is Stage.STOPPED:
-            self._failures.append(f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}")
+            self._failures.append(_reason(name, case))
             if self._live is None:
                 self._terminal.tell(Styled(f"failed: {self._failures[-1]}", "bad"))
         if self._terminal.json:
@@ -102,10 +102,10 @@ class Board:
         with suppress(QuotaError):  # whoever wants to call hears of it
             self._budgets = await self._session.budgets()
         if self._live is None and began - self._told_at >= _PLAIN:
-            line = self._line()
-            if (line, len(self._troubles)) != self._told:
+            line, told = self._line(), len(self._troubles)
+            if (line, told) != self._told:
                 self._terminal.tell(line, *self._end(), *self._held_up())
-                self._told, self._told_at = (line, len(self._troubles)), began
+                self._told, self._told_at = (line, told), began
         return max(1.0, _SHARE * (time.monotonic() - began))
 
     def _end(self) -> list[Block]:
@@ -120,7 +120,7 @@ class Board:
         """How many domains are tried again, and what was wrong with the last of them."""
         if not self._troubles:
             return []
-        return [Styled(f"  tried again: {count(len(self._troubles), 'domain')}, such as {list(self._troubles.values())[-1]}", "warn")]
+        return [Styled(f"  tried again: {count(len(self._troubles), 'domain')}, such as {next(reversed(self._troubles.values()))}", "warn")]
 
     def _line(self) -> str:
         sums = self._sums
@@ -165,3 +165,7 @@ class Board:
         plugin = self._session.plugins.get(left[0].host)
         takes = span(seconds_for(domains * calls_for(plugin), budget.rates, budget.use))
         return who, f"{calls[who]:,}", f"{domains:,}", takes, next_call
+
+
+def _reason(name: str, case: Case) -> str:
+    return f"{name}: {shorten(case.why, _LONGEST, placeholder=' …')}"

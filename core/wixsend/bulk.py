@@ -37,13 +37,13 @@ WIDTH = 16
 """Domains of one lane that are worked on at one time."""
 
 _BESIDE = 2
-"""Domains of one site whose proof is looked for while others wait to be written: more than any host's quota lets be written."""
+"""Domains of one site whose proof is looked for while others wait to be written: few, so that the writes have the processor."""
 
 _DEPTH = 256
 """Rows of one lane that are kept ready."""
 
 _COLLECTED_EVERY = 50_000
-"""Objects, some 5 MB."""
+"""Objects; Python itself: 700."""
 
 _AFTERWARDS = LIVE - AT_HOST - BEFORE_HOST
 _SLICE = 5.0
@@ -204,7 +204,7 @@ def _width(turn: Turn, unwritten: bool) -> int:
 
 @contextmanager
 def _collected_rarely() -> Iterator[None]:
-    """Python looks for cycles after every few hundred objects, several times for each domain: that was a sixth of the processor's time."""
+    """Python looks for cycles after every few hundred objects, several times for each domain, and seldom finds one."""
     before = gc.get_threshold()
     gc.set_threshold(_COLLECTED_EVERY, *before[1:])
     try:

@@ -229,7 +229,11 @@ def status_blocks(standing: Standing, now: float) -> list[Block]:
     elif not sums.over:
         blocks += [Styled(f"  {line}", "quiet") for line in _ahead(standing, now)]
     if standing.troubles and not run.cancelled:
-        blocks += [Styled(""), Styled("Tried again and again, without anybody's help:"), *causes_blocks(standing.troubles, "warn")]
+        blocks += [
+            Styled(""),
+            Styled("Held up, and tried again by itself while the run goes on:"),
+            *causes_blocks(standing.troubles, "warn"),
+        ]
     if standing.hands:
         blocks += [Styled(""), *causes_blocks(standing.hands, "warn")]
     if groups:

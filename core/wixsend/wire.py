@@ -26,7 +26,7 @@ from wixsend.errors import ConfigError, Unavailable
 if TYPE_CHECKING:
     from wixsend.quota import Quota
 
-__all__ = ["CONNECTIONS", "MAX_BODY", "QUOTA", "HttpWire", "last_word", "verification"]
+__all__ = ["MAX_BODY", "QUOTA", "HttpWire", "last_word", "verification"]
 
 QUOTA = "wixsend.quota"
 """The extension of an httpx request that names the `Quota` which it counts for, if not the wire's."""
@@ -38,8 +38,8 @@ _WHOLE = 4.0
 """How many times its time-out a whole answer may take. httpx's time-outs are for each read: an answer that drips would last for ever."""
 
 
-CONNECTIONS = 16
-"""How many one client keeps open. A request looks through all of them for a free one, some pairwise, so more are slower (httpcore 1.0)."""
+_CONNECTIONS = 16
+"""Of one client, no fewer than `adapters.OVERLAP`. Each request compares all of them, those at rest with each other (httpcore 1.0)."""
 
 _last_word: ContextVar[Callable[[], None]] = ContextVar("last_word", default=lambda: None)
 
@@ -130,7 +130,7 @@ class HttpWire:
         return {"timeout": httpx.Timeout(self.timeout, connect=self.connect_timeout)} | options | ours
 
     def _transport(self) -> dict[str, Any]:
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
         if self._origin[0] == "http":
             return {"verify": False, "trust_env": False, "retries": 0, "limits": limits}
         return {"verify": self.tls, "proxy": self._proxy, "trust_env": False, "retries": 0, "http2": self._http2, "limits": limits}
