@@ -205,6 +205,10 @@ def try_all(options: argparse.Namespace, folder: Path | None) -> int:
         if options.only is not None:
             return only(every, options.only)
     chosen = [one for one in every if options.host in (None, one.subject.name) and (folder is None or one.step.medium is Medium.HOST)]
+    if not chosen:
+        names = ", ".join(sorted({one.subject.name for one in every}))
+        print(f"Nothing is tried at {options.host!r}; there are: {names}.", file=sys.stderr)
+        return 2
     if options.quick:
         chosen = quick(chosen)
     verdicts = tried(chosen, options.workers, folder)

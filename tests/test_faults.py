@@ -161,6 +161,12 @@ def test_the_quick_share_has_each_trouble_at_each_kind_of_call_and_what_a_write_
     assert len(chosen) == len(set(chosen))
 
 
+def test_a_host_that_there_is_not_is_no_matrix_that_was_survived() -> None:
+    done = subprocess.run([sys.executable, str(COMMAND), "--host", "nohost"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "Nothing is tried at 'nohost'; there are: cloudflare, " in done.stderr and not done.stdout
+
+
 def test_the_command_tries_one_by_its_number_and_fails_when_it_is_lost() -> None:
     code = f"""
 import sys
