@@ -350,11 +350,12 @@ def serve(count: int, speed: float, seed: int, share: float, folder: Path, pipe:
     logging.disable()  # of connections that the killed leave behind
     accounts = {name: host for host in SHARES for name in names_of(host)[1:]}
     made = clients(count)
-    with World(folder, delay=DELAY, accounts=accounts, clock=FastClock(speed)) as world:
+    with World(folder, accounts=accounts, clock=FastClock(speed)) as world:
         sites = [world.wix.site, *(world.wix.add_site(f"site {number}", beside=world.wix.site) for number in range(1, SITES))]
         for client in made:
             world.wix.add_domain(client.domain, sites[client.site])
             world.add_zone(client.domain, client.account, others(client.domain))
+        world.dns.fall_behind(DELAY)
         lagging, doors = Lagging(share, world.clock.now), Doors(world)
         judge = Judge(world, made, lagging)
         chances = world.server.faults = Chances(share, doors.shut)

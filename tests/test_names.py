@@ -113,6 +113,14 @@ def test_ancestors_and_wildcards() -> None:
     assert ancestors(dns.name.from_text("example.net."), APEX) == ()
 
 
+@given(
+    st.lists(st.binary(min_size=1, max_size=8) | st.text("aZ09-_*.\\", min_size=1, max_size=8).map(str.encode), max_size=4), st.booleans()
+)
+def test_text_is_the_library_s_in_lower_case(labels: list[bytes], final: bool) -> None:
+    name = dns.name.Name([*labels, b""] if final else labels)
+    assert text(name) == ("." if name == dns.name.root else name.canonicalize().to_text(omit_final_dot=True))
+
+
 def test_relative_text() -> None:
     assert relative_text(APEX, APEX) == "@"
     assert relative_text(dns.name.from_text("S1._DomainKey.Example.com."), APEX) == "s1._domainkey"

@@ -185,10 +185,13 @@ def test_a_zone_without_soa_has_none(sandbox: SandboxDns) -> None:
     assert got.rcode() == dns.rcode.NXDOMAIN and not got.authority
 
 
+@pytest.mark.parametrize("all_at_once", [False, True])
 def test_what_the_host_holds_is_published_after_the_delay_and_the_serial_rises(
-    sandbox: SandboxDns, clock: Clock, held: list[Record]
+    sandbox: SandboxDns, clock: Clock, held: list[Record], all_at_once: bool
 ) -> None:
-    sandbox.add_zone("slow.com", NS, lambda _apex: held, delay=30)
+    sandbox.add_zone("slow.com", NS, lambda _apex: held, delay=0 if all_at_once else 30)
+    if all_at_once:
+        sandbox.fall_behind(30)
     sandbox.lag(NS[1], 60)
     name = "s1.slow.com"
 

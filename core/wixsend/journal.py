@@ -163,9 +163,11 @@ class Journal:
 
     def told(self, *where: sa.ColumnElement[bool]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         """The same, each with everything that happened to it, oldest first."""
+        yield from self._selected(sa.select(cases).where(*where).order_by(cases.c.id))
+
+    def _selected(self, query: sa.Select[Any], **values: object) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         with self.database.reading() as connection:
-            rows = connection.execute(sa.select(cases).where(*where).order_by(cases.c.id)).all()
-            for some in batched(rows, _AT_ONCE):
+            for some in batched(connection.execute(query, values).all(), _AT_ONCE):
                 yield from self._folded(connection, some)
 
     def for_domain(self, domain: Name) -> Sequence[Entry]:
@@ -178,7 +180,7 @@ class Journal:
 
     def neighbours(self, entry: Entry, apex: Name) -> Sequence[Entry]:
         """The other cases whose records are in the same zone."""
-        return self.entries(cases.c.apex == text(apex), cases.c.id != entry.id)
+        return [other for other, _history in self._selected(_NEIGHBOURS, its_apex=text(apex), its_case=entry.id)]
 
     def touched(self, apex: Name) -> float:
         """When we last sent an edit of this zone, or heard what became of one, in seconds since the epoch; 0.0 for never."""
@@ -323,7 +325,7 @@ class Journal:
     @contextmanager
     def _locked_file(self, what: str, whose: str) -> Iterator[Callable[[], None]]:
         path = self._lock_file(what)
-        held = FileLock(path, timeout=0, mode=0o600)
+        held = FileLock(path, timeout=0, mode=0o600, thread_local=False)  # half the work
         with self.database.speaking():
             try:
                 held.acquire()
@@ -407,6 +409,9 @@ _SHOW = (
     sa.update(cases).where(cases.c.id == sa.bindparam("its_case")).values({name: sa.bindparam(name) for name in ("seq", *_shown(Case()))})
 )
 """What the fold says of a case, put into its columns."""
+
+_NEIGHBOURS = sa.select(cases).where(cases.c.apex == sa.bindparam("its_apex"), cases.c.id != sa.bindparam("its_case")).order_by(cases.c.id)
+"""Asked once for each domain: a query that is made once is compared with those that are known once."""
 
 _newest = sa.select(sa.func.max(snapshots.c.id)).where(snapshots.c.case_id == sa.bindparam("its_case")).scalar_subquery()
 _FORGET = sa.delete(snapshots).where(

@@ -48,6 +48,9 @@ _LONGEST = 1100
 
 _LABEL = re.compile(rb"\A(?!-)[a-z0-9_-]{1,63}(?<!-)\Z")
 
+_PLAIN = re.compile(rb"[A-Za-z0-9_*.-]+")
+"""Labels of which no octet is escaped when they are written, if the dots are those between them."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
@@ -69,9 +72,11 @@ class SendingDomain:
         return self.name.to_unicode(omit_final_dot=True, idna_codec=dns.name.IDNA_2008_Practical)
 
 
-@lru_cache(maxsize=16384)
 def text(name: Name) -> str:
     """The name in lower case without the final dot; the root is `.`."""
+    plain = b".".join(name.labels[:-1])
+    if _PLAIN.fullmatch(plain) and plain.count(b".") == len(name.labels) - 2 and not name.labels[-1]:  # as dnspython does, in a tenth
+        return plain.decode().lower()
     return "." if name == dns.name.root else name.canonicalize().to_text(omit_final_dot=True)
 
 
@@ -128,7 +133,7 @@ def is_below(name: Name, ancestor: Name) -> bool:
 def ancestors(name: Name, top: Name) -> tuple[Name, ...]:
     """The names strictly above `name`, nearest first, down to and including `top`; empty when `name` is not below `top`."""
     found: list[Name] = []
-    while is_below(name, top):
+    for _label in range(len(name) - len(top) if name.is_subdomain(top) else 0):
         name = name.parent()
         found.append(name)
     return tuple(found)

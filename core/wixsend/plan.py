@@ -46,14 +46,15 @@ class Edit:
 
     before: Snapshot
     changes: tuple[Change, ...] = ()
+    adds: tuple[Record, ...] = field(init=False, repr=False, compare=False)
+    """Every record that comes, in order of the changes, without a `ref`: what one was read with, once, is no row of the host now."""
+
+    def __post_init__(self) -> None:
+        come = (record for change in self.changes for record in change.add)
+        object.__setattr__(self, "adds", tuple(record if record.ref is None else replace(record, ref=None) for record in come))
 
     def __bool__(self) -> bool:
         return bool(self.changes)
-
-    @property
-    def adds(self) -> tuple[Record, ...]:
-        """Every record that comes, in order of the changes, without a `ref`: what one was read with, once, is no row of the host now."""
-        return tuple(replace(record, ref=None) for change in self.changes for record in change.add)
 
     @property
     def removes(self) -> tuple[Record, ...]:

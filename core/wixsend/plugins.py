@@ -7,6 +7,7 @@ another plugin, or a command that does not need it, from working (pluggy's own l
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pluggy
 
 from wixsend import hookspecs
 from wixsend.errors import PluginBroken, PluginMissing
-from wixsend.names import Name, absolute
+from wixsend.names import Name, absolute, text
 from wixsend.provider import ProviderPlugin
 from wixsend.redact import LONGEST, visible
 
@@ -57,6 +58,7 @@ class Plugins:
         for claim in sorted(_claims(), key=lambda claim: (claim.entry_point.name, claim.distribution)):
             self._claims.setdefault(claim.entry_point.name, []).append(claim)
         self._rows: dict[str, Row] = {}
+        self._for_server = lru_cache(maxsize=1024)(self._found)  # thousands of zones are at the same servers
 
     def names(self) -> tuple[str, ...]:
         """The names of all installed plugins in alphabetical order, from metadata alone."""
@@ -76,6 +78,10 @@ class Plugins:
 
     def for_server(self, ns: Name) -> tuple[str, ...]:
         """The names of usable plugins whose name-server suffixes hold this host name, on a label boundary. A hint: the account decides."""
+        return self._for_server(text(ns))
+
+    def _found(self, server: str) -> tuple[str, ...]:
+        ns = absolute(server)
         return tuple(
             row.name
             for row in self.all()

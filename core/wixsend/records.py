@@ -89,12 +89,12 @@ class Record:
     masked: bool = False
     ref: object = field(default=None, repr=False)
     notes: Mapping[str, Any] | None = field(default=None, repr=False)
-    key: tuple[Name, str, str] = field(init=False, repr=False)
+    key: tuple[str, str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rtype", visible(self.rtype.upper()))
         object.__setattr__(self, "rdata", _escaped_rdata(self.rdata))
-        object.__setattr__(self, "key", (self.owner, self.rtype, _canonical(self.rtype, self.rdata)))
+        object.__setattr__(self, "key", (text(self.owner), self.rtype, _canonical(self.rtype, self.rdata)))
 
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, Record) else NotImplemented
@@ -200,7 +200,7 @@ class Limits:
     removes: bool = True
 
 
-def multiset(records: Iterable[Record]) -> Counter[tuple[tuple[Name, str, str], bool]]:
+def multiset(records: Iterable[Record]) -> Counter[tuple[tuple[str, str, str], bool]]:
     """Records as a multiset for comparing two looks at a zone: what is masked counts as different from what is not."""
     return Counter((record.key, record.masked) for record in records)
 

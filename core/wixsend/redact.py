@@ -52,7 +52,7 @@ class Redactor:
 
     def learn(self, name: str, value: str) -> str:
         """Remember a secret value under a name that may be shown; returns the value."""
-        if len(value) >= _SHORTEST:
+        if len(value) >= _SHORTEST and self._known.get(value) != name:
             self._known |= dict.fromkeys(_forms(value), name)
         return value
 

@@ -927,9 +927,9 @@ class _Look:
 
     rows: Counter[str]
     settings: str
-    shown: Counter[tuple[Name, str, str]]
+    shown: Counter[tuple[str, str, str]]
 
-    def shown_after(self, edit: Edit) -> Counter[tuple[Name, str, str]]:
+    def shown_after(self, edit: Edit) -> Counter[tuple[str, str, str]]:
         return self.shown - Counter(record.key for record in edit.removes) + Counter(record.key for record in edit.adds)
 
 
