@@ -50,6 +50,8 @@ _SLICE = 5.0
 """The longest sleep in one piece, in seconds: what another process did to the run, and a machine that slept, is noticed after it."""
 _TOGETHER = 1.0
 """Seconds: rows that are due within it are looked for with one question."""
+_SELDOM = 20
+"""How many times as long as a look at what is due took the next one is put off: thousands of rows take a good part of a second."""
 _LOOK = 30.0
 """Seconds until the journal is looked at again for rows that other processes made due."""
 _BUSY = 5.0
@@ -241,6 +243,7 @@ class Driver:
         self._cut: set[Lane] = set()
         self._looked_at = 0.0
         self._look_at = 0.0
+        self._not_before = 0.0
 
     async def drive(self, *, wait: bool) -> None:
         """Until every row has ended, or a person cancels the run; without `wait`, until every row that is left has to wait.
@@ -288,7 +291,8 @@ class Driver:
         self._cut = set(sizes) if len(found) >= MOST else {lane for lane, size in sizes.items() if size >= _DEPTH}
         next_due = self._runs.next_due(now)
         moments = [now + _LOOK, *self._busy.values(), *([next_due] if next_due is not None else [])]
-        self._looked_at, self._look_at = now, max(min(moments), now + _TOGETHER)
+        self._not_before = now + max(_TOGETHER, _SELDOM * (self._worlds.now() - now))
+        self._looked_at, self._look_at = now, max(min(moments), self._not_before)
 
     def _queue(self, ref: Ref, known: Entry | None = None) -> None:
         self._taken.add(ref.case_id)
@@ -326,7 +330,7 @@ class Driver:
         elif entry.case.stage in LIVE and entry.case.due <= now:
             self._queue(moved(ref, entry), entry)
         elif entry.case.stage in LIVE:
-            self._look_at = min(self._look_at, max(entry.case.due, now + _TOGETHER))
+            self._look_at = min(self._look_at, max(entry.case.due, now + _TOGETHER, self._not_before))
 
     async def _come_to_an_end(self) -> None:
         """Give what is in flight a moment, then cancel it. A second cancellation cuts the moment short."""
