@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import dns.name
 
 from wixsend.errors import ConfigError
-from wixsend.names import Name, is_below, text
+from wixsend.names import Name, absolute, is_below, text
 from wixsend.packets import Edns, Manner, Packets, Place, is_truncated, name_at, query, question, responds, shows
 from wixsend.records import Record
 from wixsend.turns import Line, Places
@@ -50,6 +50,8 @@ _NAMING = frozenset({2, 5, 12, 39})
 """NS, CNAME, PTR, DNAME: a name is all of their rdata."""
 _ADDRESSES: Mapping[int, int] = {1: 4, 28: 16}
 """A and AAAA, with the octets of their rdata."""
+_NUMBERS = struct.Struct("!IIIII")
+"""What follows the two names of a SOA."""
 _RCODES: Mapping[str, Outcome] = {"REFUSED": Outcome.REFUSED, "FORMERR": Outcome.NONSENSE, "NOTIMP": Outcome.NONSENSE}
 
 
@@ -117,10 +119,9 @@ class Reply:
     def soa(self) -> tuple[Name, Soa] | None:
         """The SOA in answer or authority, with its owner."""
         for record in (*self.answer, *self.authority):
-            fields = record.rdata.split()
-            if record.rtype == "SOA" and len(fields) == 7:
-                mname, rname = map(dns.name.from_text, fields[:2])
-                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]), mname, rname)
+            fields = record.rdata.split() if record.rtype == "SOA" else []
+            if len(fields) == 7:
+                return record.owner, Soa(int(fields[2]), record.ttl or 0, int(fields[6]), absolute(fields[0]), absolute(fields[1]))
         return None
 
 
@@ -464,7 +465,7 @@ def _reply(response: bytes) -> Reply:
 
 
 def _rdata(response: bytes, rtype: int, at: int, length: int) -> str:
-    """Rdata of class IN in presentation form. Name servers and their addresses are the same in thousands of messages."""
+    """Rdata of class IN in presentation form. Name servers, their addresses and SOAs are most of what comes in thousands of messages."""
     import dns.rdata
     import dns.rdataclass
     import dns.rdatatype
@@ -474,6 +475,12 @@ def _rdata(response: bytes, rtype: int, at: int, length: int) -> str:
         if size != length:
             raise ValueError("the rdata is longer or shorter than the name in it")
         return name.to_text()
+    if rtype == dns.rdatatype.SOA:
+        mname, one = _name(response, at)
+        rname, other = _name(response, at + one)
+        if one + other + _NUMBERS.size != length:
+            raise ValueError("the rdata is longer or shorter than a SOA")
+        return " ".join([mname.to_text(), rname.to_text(), *map(str, _NUMBERS.unpack_from(response, at + one + other))])
     if _ADDRESSES.get(rtype) == length:
         return _address(response[at : at + length])
     return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType(rtype), response, at, length).to_text()

@@ -325,7 +325,7 @@ class Journal:
     @contextmanager
     def _locked_file(self, what: str, whose: str) -> Iterator[Callable[[], None]]:
         path = self._lock_file(what)
-        held = FileLock(path, timeout=0, mode=0o600, thread_local=False)  # half the work
+        held = FileLock(str(path), timeout=0, mode=0o600, thread_local=False)  # a third of the work, several times for each domain
         with self.database.speaking():
             try:
                 held.acquire()
