@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wixsend.adapters import Adapter
-from wixsend.bulk import Hops
+from wixsend.bulk import Hops, cut
 from wixsend.errors import Busy, ConfigError, JournalError
 from wixsend.events import Stopped, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage, Times
 from wixsend.journal import Entry, Journal
 from wixsend.names import Name, text
 from wixsend.records import Record, Snapshot, Zone
-from wixsend.runs import Ref, Runs, TakenIn, Terms
+from wixsend.runs import Lane, Ref, Runs, TakenIn, Terms, Turn
 from wixsend.sheet import read_sheet
 from wixsend.testing.fakes import Request
 from wixsend.testing.server import Fault
@@ -690,3 +692,17 @@ def test_columns_that_come_and_go_lose_no_cell(world: World) -> None:
         "b.example": {"domain": "b.example", "kept": "z", "new": "3"},
         "c.example": {"domain": "c.example", "kept": "w", "new": "4"},
     }
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 6), st.integers(1, 20))
+def test_a_lane_is_looked_at_again_when_it_has_more_rows_than_were_found_and_not_when_others_have(
+    waiting: list[int], depth: int, most: int
+) -> None:
+    lanes = [Lane(Turn.FIRST, "", str(number)) for number in range(len(waiting))]
+    in_turn = [lane for place in range(depth) for lane, size in zip(lanes, waiting, strict=True) if place < size]
+    found = Counter(in_turn[:most])
+    more = {lane for lane, size in zip(lanes, waiting, strict=True) if lane in found and size > found[lane]}
+    again = cut(found, depth, most)
+    assert more <= again
+    assert all(found[lane] >= min(depth, max(found.values()) - 1) for lane in again)
+    assert len(in_turn) >= most or all(found[lane] == depth for lane in again)

@@ -9,7 +9,7 @@ on `Hops`.
 import asyncio
 import gc
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +28,7 @@ from wixsend.runs import AT_HOST, BEFORE_HOST, ENDED, LIVE, MOST, Lane, Ref, Run
 from wixsend.scribe import Together
 from wixsend.survey import Order
 
-__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "agreed", "bug_of", "moved", "order_of"]
+__all__ = ["IN_FLIGHT", "WIDTH", "Common", "Driver", "Hops", "Watch", "Worlds", "agreed", "bug_of", "cut", "moved", "order_of"]
 
 IN_FLIGHT = 64
 """Domains that are looked at, in DNS and at Wix, at one time."""
@@ -204,6 +204,12 @@ def _width(turn: Turn, unwritten: bool) -> int:
     return _BESIDE if turn is Turn.THEN and unwritten else WIDTH
 
 
+def cut(sizes: Mapping[Lane, int], depth: int, most: int) -> frozenset[Lane]:
+    """The lanes that may have more rows than were found: at most `depth` of each were, and `most` of all, lanes in turn."""
+    whole = depth if sum(sizes.values()) < most else min(depth, max(sizes.values()) - 1)
+    return frozenset(lane for lane, size in sizes.items() if size >= whole)
+
+
 @contextmanager
 def _collected_rarely() -> Iterator[None]:
     """Python looks for cycles after every few hundred objects, several times for each domain, and seldom finds one."""
@@ -240,7 +246,7 @@ class Driver:
         self._done: asyncio.Queue[asyncio.Task[Entry | None]] = asyncio.Queue()
         self._taken: set[int] = set()
         self._busy: dict[int, float] = {}
-        self._cut: set[Lane] = set()
+        self._cut: frozenset[Lane] = frozenset()
         self._looked_at = 0.0
         self._look_at = 0.0
         self._not_before = 0.0
@@ -287,12 +293,11 @@ class Driver:
         for ref in found:
             if ref.case_id not in self._taken and ref.case_id not in self._busy:
                 self._queue(ref)
-        sizes = Counter(ref.lane for ref in found)
-        self._cut = set(sizes) if len(found) >= MOST else {lane for lane, size in sizes.items() if size >= _DEPTH}
+        self._cut = cut(Counter(ref.lane for ref in found), _DEPTH, MOST)
         next_due = self._runs.next_due(now)
         moments = [now + _LOOK, *self._busy.values(), *([next_due] if next_due is not None else [])]
-        self._not_before = now + max(_TOGETHER, _SELDOM * (self._worlds.now() - now))
-        self._looked_at, self._look_at = now, max(min(moments), self._not_before)
+        self._not_before = now + _SELDOM * (self._worlds.now() - now)
+        self._looked_at, self._look_at = now, max(min(moments), now + _TOGETHER, self._not_before)
 
     def _queue(self, ref: Ref, known: Entry | None = None) -> None:
         self._taken.add(ref.case_id)
@@ -303,6 +308,8 @@ class Driver:
         looking = sum(lane.running for key, lane in self._lanes.items() if key.turn is not Turn.HOST)
         unwritten = False
         for key in sorted(self._lanes):
+            if key.turn is not Turn.HOST and looking >= IN_FLIGHT:
+                break
             lane = self._lanes[key]
             width = _width(key.turn, unwritten)
             while lane.ready and lane.running < width and (key.turn is Turn.HOST or looking < IN_FLIGHT):
@@ -314,7 +321,7 @@ class Driver:
                 looking += key.turn is not Turn.HOST
             unwritten |= bool(lane.ready) and key.turn is not Turn.THEN
             if not lane.ready and key in self._cut:
-                self._look_at = self._worlds.now()
+                self._look_at = min(self._look_at, self._not_before)
             if not lane.ready and not lane.running:
                 del self._lanes[key]
 
