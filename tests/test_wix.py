@@ -24,7 +24,7 @@ from wixsend.errors import (
     WixUnavailable,
 )
 from wixsend.names import Name, parse_sending_domain
-from wixsend.sending import WixStatus
+from wixsend.sending import WixDomain, WixStatus
 from wixsend.testing.server import Fault, Kind, Server
 from wixsend.testing.wix import MANAGE, READ, FakeWix, HostNames
 from wixsend.wix import Wix, WixApiKey, WixApp
@@ -215,6 +215,55 @@ async def test_too_many_calls(world: World, wix: Wix, given: dict[str, str], sec
     assert (refused.value.retry_after, refused.value.transient) == (seconds, True)
 
 
+SEVERAL = [parse_sending_domain(f"client-{number}.example") for number in range(20)]
+
+
+async def test_domains_that_are_asked_for_at_one_time_are_one_question(world: World, wix: Wix) -> None:
+    for domain in SEVERAL:
+        world.fake.add_domain(domain.ascii)
+    found = await asyncio.gather(*map(wix.query, SEVERAL))
+    assert [one.name for one in found] == [domain.name for domain in SEVERAL] and all(len(one.records) == 5 for one in found)
+    assert wix.calls == 1
+
+
+@pytest.mark.parametrize("hides", [False, True])
+async def test_what_is_wrong_with_one_domain_is_said_of_no_other(world: World, wix: Wix, hides: bool) -> None:
+    world.fake.hides_unknown = hides
+    strange = [{"hostName": "s1", "type": "A", "value": "192.0.2.1"}]
+    world.fake.add_domain(SEVERAL[0].ascii, rows=strange)
+    world.fake.add_domain(SEVERAL[2].ascii)
+    told = await asyncio.gather(*map(wix.query, SEVERAL[:3]), return_exceptions=True)
+    missing = SenderDetailsMissing if hides else DomainNotOnSite
+    assert isinstance(told[0], WixAnswerRefused) and isinstance(told[1], missing) and not isinstance(told[2], Exception)
+    assert wix.calls == 3
+
+
+async def test_a_site_that_refuses_to_be_asked_for_several_is_asked_for_each(world: World, wix: Wix) -> None:
+    for domain in SEVERAL[:3]:
+        world.fake.add_domain(domain.ascii)
+    world.fault("status", status=400, headers={"content-type": "application/json"}, body=b'{"message": "no $in"}')
+    assert [one.name for one in await asyncio.gather(*map(wix.query, SEVERAL[:3]))] == [domain.name for domain in SEVERAL[:3]]
+    assert wix.calls == 4
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, WixRateLimited), (401, WixCredentialsRejected), (503, WixUnavailable)])
+async def test_what_befalls_a_question_for_several_befalls_each_with_one_call(
+    world: World, wix: Wix, status: int, error: type[WixsendError]
+) -> None:
+    world.fault("status", status=status)
+    told = await asyncio.gather(*map(wix.query, SEVERAL), return_exceptions=True)
+    assert {type(one) for one in told} == {error} and wix.calls == 1
+
+
+async def test_sites_are_asked_apart(world: World, wix: Wix) -> None:
+    other = world.fake.add_site("other", beside=world.fake.site)
+    world.fake.add_domain(SEVERAL[0].ascii)
+    world.fake.add_domain(SEVERAL[1].ascii, other)
+    there = wix.beside(WixApiKey(other.api_key, other.id))
+    told = await asyncio.gather(wix.query(SEVERAL[0]), there.query(SEVERAL[1]), there.query(SEVERAL[0]), return_exceptions=True)
+    assert [type(one) for one in told] == [WixDomain, WixDomain, DomainNotOnSite] and wix.calls == 3
+
+
 async def test_two_domains_of_one_name(world: World, wix: Wix) -> None:
     both = b'{"sendingDomains": [{"id": "a", "domain": "example.com"}, {"id": "b", "domain": "EXAMPLE.com"}]}'
     world.fault("wrong-shape", body=both)
@@ -340,10 +389,11 @@ async def test_a_token_that_is_refused_is_fetched_anew_once(world: World) -> Non
 async def test_many_questions_share_one_token(world: World) -> None:
     world.fake.add_domain("example.com")
     async with world.client(world.app) as wix:
-        await asyncio.gather(*(wix.query(EXAMPLE) for _ in range(8)))
-        assert wix.calls == 9
+        found = await wix.query(EXAMPLE)
+        await asyncio.gather(*(wix.get(found.id) for _ in range(8)))
+        assert wix.calls == 10
         world.fake.expire_tokens()
-        await asyncio.gather(*(wix.query(EXAMPLE) for _ in range(8)))
+        await asyncio.gather(*(wix.get(found.id) for _ in range(8)))
     assert [call.path for call in world.server.calls].count("/oauth2/token") == 2
 
 

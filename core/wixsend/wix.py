@@ -8,7 +8,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -32,7 +33,8 @@ from wixsend.errors import (
     WixRateLimited,
     WixUnavailable,
 )
-from wixsend.names import PUBLIC_MAILBOX_DOMAINS, SendingDomain
+from wixsend.names import PUBLIC_MAILBOX_DOMAINS, SendingDomain, text
+from wixsend.pooled import Pooled
 from wixsend.provider import Rate
 from wixsend.redact import Redactor
 from wixsend.sending import WixDomain, wix_domain
@@ -177,6 +179,7 @@ class Wix:
         self._now = now
         self._wire = HttpWire(base_url, timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
+        self._pools: dict[WixApiKey | WixApp, Pooled[str, Sequence[WixDomain]]] = {}
         self._ask_as(auth, quota)
 
     def beside(self, auth: WixApiKey | WixApp, quota: "Quota | None" = None) -> "Wix":
@@ -206,6 +209,8 @@ class Wix:
 
     async def close(self) -> None:
         """Close the connections."""
+        for pool in self._pools.values():
+            await pool.close()
         await self._client.aclose()
 
     @property
@@ -230,7 +235,8 @@ class Wix:
                 "Reply-To, so there is nothing to authenticate",
                 "Use a sender address on a domain of your own.",
             )
-        found = [one for one in await self._listed({"domain": domain.ascii}) if one.name == domain.name]
+        pool = self._pools.setdefault(self._auth, Pooled(self._all, _PAGE))
+        found = [one for one in await pool.answer(domain.ascii) if one.name == domain.name]
         if not found:
             raise DomainNotOnSite(
                 f"Wix has no sending domain {domain.ascii} on {self._site}",
@@ -264,7 +270,35 @@ class Wix:
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
-    async def _listed(self, only: Mapping[str, str]) -> list[WixDomain]:
+    async def _all(self, domains: Sequence[str]) -> Sequence[Sequence[WixDomain] | Exception]:
+        """What Wix has of each of these, with one question. Of which that says nothing, or nothing sound, that one is asked for alone."""
+        held: dict[str, list[WixDomain]] = {domain: [] for domain in domains}
+        for row in await self._several(domains) if len(domains) > 1 else ():
+            with suppress(WixError):
+                one = self._parsed(_QUERY, row)
+                held.get(text(one.name), []).append(one)
+        alone = [domain for domain, rows in held.items() if not rows]
+        found = held | dict(zip(alone, await asyncio.gather(*map(self._alone, alone)), strict=True))
+        return [found[domain] for domain in domains]
+
+    async def _several(self, domains: Sequence[str]) -> list[Any]:
+        try:
+            return await self._rows({"domain": {"$in": [*domains]}})
+        except WixError as wrong:
+            if type(wrong) in (WixError, SenderDetailsMissing):  # for one of them, maybe
+                return []
+            raise
+
+    async def _alone(self, domain: str) -> Sequence[WixDomain] | Exception:
+        try:
+            return await self._listed({"domain": domain})
+        except WixError as wrong:
+            return wrong
+
+    async def _listed(self, only: Mapping[str, object]) -> list[WixDomain]:
+        return [self._parsed(_QUERY, row) for row in await self._rows(only)]
+
+    async def _rows(self, only: Mapping[str, object]) -> list[Any]:
         answer = await self._ask(_QUERY, "POST", f"{_PATH}/query", {"query": {"filter": dict(only)}})
         rows = answer.get("sendingDomains", [])
         # An empty list may be left out, beside its paging; an answer that is about something else says nothing of our domain.
@@ -274,7 +308,7 @@ class Wix:
             raise _nonsense(_QUERY, "sendingDomains is no list")
         if len(rows) > _PAGE:
             raise _nonsense(_QUERY, f"{len(rows)} sending domains for one question")
-        return [self._parsed(_QUERY, row) for row in rows]
+        return rows
 
     async def _one(self, call: _Call, method: str, domain_id: str, action: str = "") -> WixDomain:
         answer = await self._ask(call, method, f"{_PATH}/{quote(domain_id, safe='')}{action}")
