@@ -29,8 +29,8 @@ from wixsend.testing.sandbox import Sandbox
 from wixsend.testing.server import Fault
 from wixsend.testing.world import record
 
-DOMAINS, QUICK = 120, 12
-LATENCY = 1.0
+DOMAINS, QUICK = 60, 12
+LATENCY = 0.5
 LAG = 2.0
 """Seconds that name servers lag behind their host."""
 MOST_HOPS = 2
