@@ -6,7 +6,8 @@
         return finish(Report("calls", rows), options)
 
 The keys of a row are the headings of the table and the keys of `--json`. A `Figure` that is over its target fails the benchmark, and so
-does whatever the report lists as missed.
+does whatever the report lists as missed. A benchmark with several tables has a report for each: a place of its own on the page, and an
+object of its own in the list that `--json` then prints.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 
 __all__ = ["Figure", "Report", "aligned", "arguments", "finish", "machine"]
@@ -66,11 +68,10 @@ class Report:
         lines = [*aligned(self.rows), "", *self.notes, machine()]
         return "\n".join(line.rstrip() for line in [*lines, *(f"MISSED: {miss}" for miss in self.misses)])
 
-    def json(self) -> str:
+    def plain(self) -> dict[str, object]:
         """For a program."""
         rows = [{key: _plain(value) for key, value in row.items()} for row in self.rows]
-        found = {"benchmark": self.name, "machine": machine(), "rows": rows, "missed": self.misses, "notes": [*self.notes]}
-        return json.dumps(found, ensure_ascii=False, indent=2)
+        return {"benchmark": self.name, "machine": machine(), "rows": rows, "missed": self.misses, "notes": [*self.notes]}
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -82,12 +83,18 @@ def arguments(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def finish(report: Report, options: argparse.Namespace) -> int:
-    """Print the report, write it down where that was asked for, and return the exit code: 1 where a target was missed."""
-    print(report.json() if options.json else report.text())
+def finish(report: Report, options: argparse.Namespace, *others: Report) -> int:
+    """Print the report, write it down where that was asked for, and return the exit code: 1 where a target was missed. So with others."""
+    reports = [report, *others]
+    if options.json:
+        plain = [each.plain() for each in reports]
+        print(json.dumps(plain if others else plain[0], ensure_ascii=False, indent=2))
+    else:
+        print("\n\n".join(each.text() for each in reports))
     if options.write:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
-    return 1 if report.misses else 0
+        page = reduce(written, reports, PAGE.read_text(encoding="utf-8"))
+        PAGE.write_text(page, encoding="utf-8")
+    return 1 if any(each.misses for each in reports) else 0
 
 
 def written(page: str, report: Report) -> str:

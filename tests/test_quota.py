@@ -195,6 +195,18 @@ async def test_a_call_that_was_not_made_in_time_is_counted_anew(opens: Opens) ->
     assert spent[0] > first - 0.5
 
 
+async def test_what_a_late_sleeper_has_lost_is_not_given_to_him_again(opens: Opens) -> None:
+    quota = opens().quota("host", kept([Rate(10, 100.0)]))
+    quota.pause(2.0)
+    ready = asyncio.create_task(quota.ready())
+    await until(lambda: quota.waits is not None)
+    time.sleep(0.4)  # noqa: ASYNC251 - the event loop was busy: two seconds of the record's clock too late
+    await ready
+    await asyncio.sleep(0.2)
+    now = time.time() * SPEED * 1000
+    assert (await quota.take()).at >= now - 3000, "a call is counted as one of the last three seconds: the windows are that much longer"
+
+
 async def test_an_answer_that_took_its_time_counts_when_it_came(opens: Opens) -> None:
     quota = budget(opens())
     slot = await quota.take()

@@ -94,7 +94,8 @@ def kept(rates: Sequence[Rate], reserve: float = 0.0) -> tuple[Rate, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Calls that were counted: they may be made in `wait` seconds. `at` is that moment, `rows` where they stand in the record."""
+    """Calls that were counted: they may be made in `wait` seconds (negative: since then). `at` is that moment, `rows` where they stand in
+    the record."""
 
     rows: tuple[int, ...]
     at: int
@@ -449,7 +450,7 @@ class Quota:
         now, shut = self._budget(connection)
         at = connection.execute(sa.select(_calls.c.at).where(_calls.c.id == slot.rows[0])).scalar()
         if at is not None and shut <= at and now - at <= self._good * 1000:
-            return replace(slot, at=at, wait=max(0, at - now) / 1000, since=time.monotonic())
+            return replace(slot, at=at, wait=(at - now) / 1000, since=time.monotonic())
         _give_back(connection, slot.rows)
         return self._count(connection, len(slot.rows))
 
