@@ -13,7 +13,7 @@ from itertools import batched
 
 from wixsend.bulk import IN_FLIGHT, Worlds
 from wixsend.engine import Preview
-from wixsend.errors import Refused, WixsendError
+from wixsend.errors import Refused, WixRateLimited, WixsendError, WixUnavailable
 from wixsend.flow import Stage
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
@@ -147,31 +147,33 @@ async def look_ahead(
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
-    async def one(want: Wanted) -> Prospect:
+    async def one(want: Wanted, before: Prospect | None = None) -> Prospect:
         nonlocal done
         async with room:
-            prospect = await _prospect(want, worlds, look)
+            prospect = await _prospect(want, worlds, look, before)
         done += 1
         tell(min(done, len(wanted)))
-        return prospect
+        return prospect if before is None or prospect.code != before.code else before
 
-    async def each(some: Iterable[Wanted]) -> list[Prospect]:
-        return [prospect for batch in batched(some, _AT_ONCE) for prospect in await asyncio.gather(*map(one, batch))]
-
-    prospects = await each(wanted)
-    passing = [place for place, prospect in enumerate(prospects) if prospect.passing]
-    for place, again in zip(passing, await each(wanted[place] for place in passing), strict=True):
-        if again.code != prospects[place].code:
+    prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*map(one, some))]
+    for some in batched([place for place, prospect in enumerate(prospects) if prospect.passing], _AT_ONCE):
+        for place, again in zip(some, await asyncio.gather(*(one(wanted[place], prospects[place]) for place in some)), strict=True):
             prospects[place] = again
     return Forecast(tuple(prospects), loads(prospects, plugins, await budgets()))
 
 
-async def _prospect(want: Wanted, worlds: Worlds, look: Look | None) -> Prospect:
+_WIX_AWAY = frozenset({WixRateLimited.code, WixUnavailable.code})
+"""What a look failed with that had no answer of Wix."""
+
+
+async def _prospect(want: Wanted, worlds: Worlds, look: Look | None, before: Prospect | None) -> Prospect:
+    """One look; what an earlier one learnt of Wix, whose calls are few, is not asked again."""
     try:
         outside = worlds.at(want.wix, want.site)
         if look is not None:
             return await _judged(want, outside, look)
-        if (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
+        asks = before is None or before.code in _WIX_AWAY
+        if asks and (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
             return Prospect(want, Outlook.DONE)
         return await _placed(want, outside)
     except WixsendError as wrong:
