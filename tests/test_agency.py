@@ -1,25 +1,34 @@
 """`wixsend bulk`, from argv to exit code, against the sandbox: real HTTP, real DNS messages, nothing replaced."""
 
+import asyncio
 import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wixsend.board import Board
 from wixsend.cli import main
+from wixsend.config import load
+from wixsend.engine import Update
+from wixsend.flow import Decision, Effect
 from wixsend.journal import Journal
 from wixsend.names import absolute
 from wixsend.records import Record
 from wixsend.runs import Runs
+from wixsend.session import Session
+from wixsend.terminal import Terminal
 from wixsend.testing.dns import DnsFault, FaultKind
 from wixsend.testing.sandbox import ELSEWHERE, Sandbox
 from wixsend.testing.server import Fault
@@ -361,6 +370,8 @@ def test_what_passes_while_a_list_is_checked_is_nobodys_business(wixsend: Wixsen
         checked = wixsend("check", "-", stdin=names)
         assert (checked.code, sandbox.faults.pending) == (0, ())
         assert "This will need somebody" not in checked.out
+        assert sandbox.count("wix") == (5 if passing.service == "wix" else 3), "what Wix has said is not asked again"
+        sandbox.reset_counts()
     sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
     sandbox.reset_counts()
     lasting = wixsend("check", "-", stdin=names)
@@ -389,6 +400,11 @@ def test_when_it_ends_is_told_with_the_reason(wixsend: Wixsend, sandbox: Sandbox
     checked = wixsend("check", "-", stdin=names).out
     assert "Namecheap (namecheap)  30       90     4 min" in checked
     assert "at the earliest (as Namecheap (namecheap) allows it)" in checked
+    assert "with an hour for DNS; longer is waited for, 2 d." in checked
+    assert "Not counted: what an outage of Wix, DNS or a host holds up; it is tried again for 6 h, then stops." in checked
+    patience = {"WIXSEND_TIMES_GIVE_UP": "7200", "WIXSEND_TIMES_STUMBLING": "1800"}
+    checked = wixsend("check", "-", stdin=names, **patience).out
+    assert "longer is waited for, 2 h." in checked and "it is tried again for 30 min, then stops." in checked
 
 
 def test_one_domain_for_two_sites_is_remarked_upon(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -455,6 +471,35 @@ def test_what_is_tried_again_is_told_with_its_reason(wixsend: Wixsend, sandbox: 
     sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
     ended = wixsend("run", "clients.csv", "--yes", "--no-wait", WIXSEND_TIMES_STUMBLE_FIRST="60")
     assert ended.code == 6
-    assert "Held up, and tried again by itself while the run goes on:\n3 domains: wix-unavailable: client-0.example" in ended.out
-    (trouble,) = wixsend("status", "clients", "--json").lines[0]["troubles"]
+    shown = re.search(r"while the run goes on; what still fails after (.*) stops:\n3 domains: wix-unavailable: client-0.example", ended.out)
+    assert shown is not None
+    assert "open end: 3 wait until what holds them up has passed" in ended.out
+    (status,) = wixsend("status", "clients", "--json").lines
+    (trouble,) = status["troubles"]
     assert (trouble["code"], len(trouble["domains"])) == ("wix-unavailable", 3) and trouble["next"]
+    assert 5.9 * 3600 < datetime.fromisoformat(trouble["until"]).timestamp() - time.time() <= 6 * 3600
+    assert (status["expected_end"], status["expected_why"]) == (None, "3 wait until what holds them up has passed")
+
+
+def test_what_is_seen_of_a_run_says_from_when_on_what_is_tried_again_stops(
+    wixsend: Wixsend, sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clients.csv").write_text("\n".join(["domain", *clients(sandbox, 3)]))
+    sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
+    ended = wixsend("run", "clients.csv", "--yes", "--no-wait", WIXSEND_TIMES_STUMBLE_FIRST="60")
+    shown = re.search(r"what still fails after (.*) stops:", ended.out)
+    assert shown is not None
+
+    async def seen() -> None:
+        async with Session(load(environ, cwd=tmp_path, user_folder=tmp_path), environ) as session:
+            runs = Runs(session.journal)
+            run = runs.get("clients")
+            board = Board(Terminal(session.redactor), runs, run, session)
+            for ref, entry in zip(runs.refs(run), session.journal.entries(), strict=True):
+                board.watch(ref, Update(entry, Decision(Effect.WAIT)))
+            await board.refresh()
+
+    asyncio.run(seen())
+    told = capsys.readouterr().err
+    assert "open end: 3 wait until what holds them up has passed" in told
+    assert re.search(rf"tried again: 3 domains, such as client-2.example: .*; what still fails after {re.escape(shown[1])} stops", told)
