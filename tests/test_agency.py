@@ -1,25 +1,35 @@
 """`wixsend bulk`, from argv to exit code, against the sandbox: real HTTP, real DNS messages, nothing replaced."""
 
+import asyncio
 import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wixsend.board import Board
 from wixsend.cli import main
+from wixsend.config import load
+from wixsend.engine import Update
+from wixsend.flow import Decision, Effect
 from wixsend.journal import Journal
 from wixsend.names import absolute
 from wixsend.records import Record
 from wixsend.runs import Runs
+from wixsend.session import Session
+from wixsend.terminal import Terminal
+from wixsend.testing.dns import DnsFault, FaultKind
 from wixsend.testing.sandbox import ELSEWHERE, Sandbox
 from wixsend.testing.server import Fault
 
@@ -291,6 +301,85 @@ def test_a_check_of_the_zones_says_what_would_be_refused_and_what_a_term_lifts(w
     assert theirs not in sandbox.hosts["cloudflare"].published("taken.example")
 
 
+def dead(sandbox: Sandbox, name: str, kind: FaultKind) -> str:
+    """A domain in the account, which is delegated to servers that are of no use."""
+    sandbox.wix.add_domain(name)
+    sandbox.hosts["cloudflare"].add_zone(name, zone(name))
+    hosts = [f"{number}.{name.partition('.')[0]}.ns.cloudflare.com" for number in "ab"]
+    sandbox.dns.add_zone(name, hosts)
+    sandbox.dns.faults += [DnsFault(kind, server=host) for host in hosts]
+    return name
+
+
+def test_a_check_names_the_domains_whose_own_name_servers_are_dead(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    (fine,) = clients(sandbox, 1)
+    kinds: tuple[FaultKind, ...] = ("refuse", "servfail", "lame")
+    lost = [dead(sandbox, f"{kind}.example", kind) for kind in kinds]
+    sandbox.dns.add_fault(DnsFault("drop", server=sandbox.hosts["cloudflare"].name_servers[0]))
+    sandbox.wix.add_domain("mail.lame.example")
+    sandbox.add_domain("byhand.example", ELSEWHERE)
+    sandbox.dns.faults += [DnsFault("refuse", server=f"ns{number}.unheard-of.example") for number in "12"]
+    every = "\n".join([fine, *lost, "mail.lame.example", "byhand.example"])
+    servers = {"WIXSEND_DNS_ENDPOINTS": sandbox.environment()["WIXSEND_DNS_ENDPOINTS"]}
+    checked = wixsend("check", "-", stdin=every, **servers)
+    assert checked.code == 8
+    assert "can be done                           1" in checked.out
+    for told in ("1 domain: dns-unreachable: refuse.example", "1 domain: dns-unreachable: byhand.example"):
+        assert told in checked.out
+    assert "2 domains: dns-unreachable: lame.example, mail.lame.example" in checked.out
+    assert "none of the authoritative servers of DOMAIN answers: a.refuse.ns.cloudflare.com refuses to answer" in checked.out
+    assert "next: Have a.refuse.ns.cloudflare.com, b.refuse.ns.cloudflare.com serve the zone" in checked.out
+    for options in ([], ["--zones"]):
+        found = json.loads(wixsend("check", "-", "--json", *options, stdin=every, **servers).out)["domains"]
+        assert [each["outlook"] for each in found] == ["ready", *["stuck"] * 5], options
+        assert {each["code"] for each in found[1:]} == {"dns-unreachable"}
+    assert wixsend("check", "-", stdin=fine, **servers).code == 0, "one server of two answers"
+
+
+def test_a_check_tells_what_a_run_would_stop_with(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    for name, host in (("revoked.example", "godaddy"), ("accountless.example", "namecheap"), ("fine.example", "cloudflare")):
+        sandbox.add_domain(name, host, zone(name))
+    cloudflare = sandbox.hosts["cloudflare"].name_servers
+    for name, delegated_to in (("nowhere.example", None), ("undelegated.example", ()), ("foreign.example", cloudflare)):
+        sandbox.wix.add_domain(name)
+        if delegated_to is not None:
+            sandbox.dns.add_zone(name, cloudflare, delegated_to=delegated_to)
+    names = ["fine", "nowhere", "undelegated", "foreign", "revoked", "accountless", "strange"]
+    every, more = "\n".join(f"{name}.example" for name in names), {"GODADDY_API_KEY": "k" * 37, "NAMECHEAP_API_KEY": ""}
+    checked = wixsend("check", "-", "--json", stdin=every, **more)
+    told = {each["domain"].partition(".")[0]: each["code"] for each in json.loads(checked.out)["domains"]}
+    assert told == {
+        "fine": None,
+        "nowhere": "domain-not-found",
+        "undelegated": "domain-not-found",
+        "foreign": "zone-not-held",
+        "revoked": "provider-credentials",
+        "accountless": "credentials-missing",
+        "strange": "wix-domain-unknown",
+    }
+    assert checked.code == 8
+    assert wixsend("run", "-", "--yes", stdin=every, **more).code == 8
+    stopped = {row["wixsend_domain"].partition(".")[0]: row["wixsend_code"] or None for row in table(wixsend("report", "stdin").out)}
+    assert stopped == told, "the run says the same"
+
+
+def test_what_passes_while_a_list_is_checked_is_nobodys_business(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    names = "\n".join(clients(sandbox, 3))
+    for passing in (Fault("status", service="wix", status=503, times=2), Fault("status", service="cloudflare", status=502)):
+        sandbox.faults.add(passing)
+        checked = wixsend("check", "-", stdin=names)
+        assert (checked.code, sandbox.faults.pending) == (0, ())
+        assert "This will need somebody" not in checked.out
+        assert sandbox.count("wix") == (5 if passing.service == "wix" else 3), "what Wix has said is not asked again"
+        sandbox.reset_counts()
+    sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
+    sandbox.reset_counts()
+    lasting = wixsend("check", "-", stdin=names)
+    assert lasting.code == 8
+    assert "3 domains: wix-unavailable" in lasting.out
+    assert sandbox.count("wix") == 6, "each is asked about twice, and no more"
+
+
 def test_who_waits_for_somebody_is_told_with_the_records(wixsend: Wixsend, sandbox: Sandbox) -> None:
     wants = sandbox.add_domain("byhand.example", ELSEWHERE).wants
     assert wixsend("run", "-", "--yes", "--no-wait", stdin="byhand.example").code == 6
@@ -311,6 +400,11 @@ def test_when_it_ends_is_told_with_the_reason(wixsend: Wixsend, sandbox: Sandbox
     checked = wixsend("check", "-", stdin=names).out
     assert "Namecheap (namecheap)  30       90     4 min" in checked
     assert "at the earliest (as Namecheap (namecheap) allows it)" in checked
+    assert "with an hour for DNS; longer is waited for, 2 d." in checked
+    assert "Not counted: what an outage of Wix, DNS or a host holds up; it is tried again for 6 h, then stops." in checked
+    patience = {"WIXSEND_TIMES_GIVE_UP": "7200", "WIXSEND_TIMES_STUMBLING": "1800"}
+    checked = wixsend("check", "-", stdin=names, **patience).out
+    assert "longer is waited for, 2 h." in checked and "it is tried again for 30 min, then stops." in checked
 
 
 def test_one_domain_for_two_sites_is_remarked_upon(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -377,6 +471,35 @@ def test_what_is_tried_again_is_told_with_its_reason(wixsend: Wixsend, sandbox: 
     sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
     ended = wixsend("run", "clients.csv", "--yes", "--no-wait", WIXSEND_TIMES_STUMBLE_FIRST="60")
     assert ended.code == 6
-    assert "Held up, and tried again by itself while the run goes on:\n3 domains: wix-unavailable: client-0.example" in ended.out
-    (trouble,) = wixsend("status", "clients", "--json").lines[0]["troubles"]
+    shown = re.search(r"while the run goes on; what still fails after (.*) stops:\n3 domains: wix-unavailable: client-0.example", ended.out)
+    assert shown is not None
+    assert "open end: 3 wait until what holds them up has passed" in ended.out
+    (status,) = wixsend("status", "clients", "--json").lines
+    (trouble,) = status["troubles"]
     assert (trouble["code"], len(trouble["domains"])) == ("wix-unavailable", 3) and trouble["next"]
+    assert 5.9 * 3600 < datetime.fromisoformat(trouble["until"]).timestamp() - time.time() <= 6 * 3600
+    assert (status["expected_end"], status["expected_why"]) == (None, "3 wait until what holds them up has passed")
+
+
+def test_what_is_seen_of_a_run_says_from_when_on_what_is_tried_again_stops(
+    wixsend: Wixsend, sandbox: Sandbox, environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clients.csv").write_text("\n".join(["domain", *clients(sandbox, 3)]))
+    sandbox.faults.add(Fault("status", service="wix", status=503, times=1000))
+    ended = wixsend("run", "clients.csv", "--yes", "--no-wait", WIXSEND_TIMES_STUMBLE_FIRST="60")
+    shown = re.search(r"what still fails after (.*) stops:", ended.out)
+    assert shown is not None
+
+    async def seen() -> None:
+        async with Session(load(environ, cwd=tmp_path, user_folder=tmp_path), environ) as session:
+            runs = Runs(session.journal)
+            run = runs.get("clients")
+            board = Board(Terminal(session.redactor), runs, run, session)
+            for ref, entry in zip(runs.refs(run), session.journal.entries(), strict=True):
+                board.watch(ref, Update(entry, Decision(Effect.WAIT)))
+            await board.refresh()
+
+    asyncio.run(seen())
+    told = capsys.readouterr().err
+    assert "open end: 3 wait until what holds them up has passed" in told
+    assert re.search(rf"tried again: 3 domains, such as client-2.example: .*; what still fails after {re.escape(shown[1])} stops", told)

@@ -20,9 +20,11 @@ from wixsend.events import Stopped, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage, Times
 from wixsend.journal import Entry, Journal
 from wixsend.names import Name, text
+from wixsend.plugins import Plugins
 from wixsend.records import Record, Snapshot, Zone
-from wixsend.runs import Lane, Ref, Runs, TakenIn, Terms, Turn
+from wixsend.runs import HELD_UP, Lane, Ref, Runs, TakenIn, Terms, Turn
 from wixsend.sheet import read_sheet
+from wixsend.tally import ending, held_up
 from wixsend.testing.fakes import Request
 from wixsend.testing.server import Fault
 from wixsend.testing.world import Fleet, World, record
@@ -355,6 +357,48 @@ async def test_an_outage_without_an_end_is_told_of_each_domain(world: World) -> 
     assert set(codes(fleet).values()) == {"wix-unavailable"} and len(codes(fleet)) == 2
     assert 1800 <= world.clock.at - began < 2400
     assert all("gave up after" in entry.case.why for entry in entries(fleet).values())
+
+
+def held(fleet: Fleet) -> tuple[str, float]:
+    """How the end of the run is told, and when the one group of domains that are held up stops."""
+    journal, now = fleet.journal(), fleet.clock.now()
+    runs = Runs(journal)
+    run = runs.get("clients")
+    (cause,) = held_up(runs.filed(run, HELD_UP), now, fleet.times)
+    end = ending(runs.groups(run), runs.left(run), Plugins(), {}, now, fleet.times.give_up)
+    journal.close()
+    return end.why, cause.until
+
+
+async def test_what_is_held_up_is_told_with_the_moment_from_which_on_it_stops(world: World) -> None:
+    world.server.faults.add(Fault("status", service="godaddy", status=503, times=100_000))
+    fleet, hours = world.fleet(), Times().stumbling
+    began = world.clock.at
+    await fleet.bulk(clients(world, 3), wait=False)
+    assert stages(fleet) == {Stage.DONE: 2, Stage.LOCATING: 1}
+    why, until = held(fleet)
+    assert why == "1 waits until what holds it up has passed"
+    assert began <= until - hours <= world.clock.at
+    world.clock.at += 3 * 3600.0
+    _why, later = held(fleet)
+    assert 3 * 3600.0 - 60 < later - until <= 3 * 3600.0, "hours in which nobody tries are given back"
+    await fleet.drive()
+    assert codes(fleet) == {"client-1.example": "unavailable"}
+    assert later <= world.clock.at <= later + Times().stumble_most
+
+
+async def test_the_site_with_most_domains_is_that_of_those_which_are_not_held_up(world: World) -> None:
+    world.server.faults.add(Fault("status", service="godaddy", status=503, times=100_000))
+    fleet = world.fleet()
+    await fleet.bulk(clients(world, 4, ("godaddy",)), wait=False)
+    fleet.take_in(clients(world, 4, ("godaddy",)) + "\n" + clients(world, 2, prefix="new").partition("\n")[2])
+    journal = fleet.journal()
+    runs = Runs(journal)
+    run = runs.get("clients")
+    found = {(group.stage, group.held): group.count for group in runs.groups(run)}
+    assert found == {(Stage.LOCATING, True): 4, (Stage.ASKING, False): 2}
+    assert runs.left(run).at_one_site == 2
+    journal.close()
 
 
 async def test_one_key_asks_for_several_sites_of_its_account(world: World) -> None:

@@ -169,6 +169,21 @@ async def test_a_clock_that_is_set_back_by_an_hour_in_the_middle_costs_nobody_th
         assert world.clock.slept < HOUR / 2
 
 
+async def test_the_end_does_not_go_further_away_with_every_look(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+        world.wix.resolve = lambda _name: None
+        fleet = world.fleet()
+        began = world.clock.at
+        await fleet.bulk(clients(world, 3), wait=False)
+        for hour in range(0, 12, 2):
+            world.clock.at = began + hour * HOUR
+            await fleet.drive(wait=False)
+            assert stages(fleet) == {Stage.PROVING: 3}
+            end = expected(fleet)
+            assert end.at is not None
+            assert began <= end.at - (HOUR if hour == 0 else 2 * DAY) < began + 60
+
+
 async def test_after_the_clock_was_set_back_the_end_is_not_expected_later(tmp_path: Path) -> None:
     with World(tmp_path) as world:
         hesitant(world)

@@ -382,6 +382,79 @@ async def test_questions_to_a_zone_whose_servers_are_silent_are_an_error(zone: S
         await asker(zone, timeout=SHORT).soa(found)
 
 
+# Whether anybody serves it
+
+SAID: list[tuple[FaultKind, str]] = [
+    ("refuse", "refuses to answer"),
+    ("servfail", "fails to answer"),
+    ("lame", "does not answer with authority"),
+    ("drop", "does not answer in time"),
+]
+
+
+@pytest.mark.parametrize(("kind", "said"), SAID)
+async def test_a_zone_that_none_of_its_own_servers_serves_is_told_with_what_each_does(zone: SandboxDns, kind: FaultKind, said: str) -> None:
+    found, dns = await discover(zone, "example.com"), asker(zone, timeout=SHORT)
+    zone.faults += [DnsFault(kind, server=host) for host in NS]
+    with pytest.raises(DnsUnreachable, match=f"ns1.host.com {said}.*, ns2.host.com {said}") as wrong:
+        await dns.served(found)
+    assert "ns1.host.com, ns2.host.com" in wrong.value.next_step and "registrar" in wrong.value.next_step
+    zone.faults.clear()
+    await dns.served(found)
+
+
+@pytest.mark.parametrize("host", NS)
+@pytest.mark.parametrize("kind", [kind for kind, _said in SAID])
+async def test_one_server_that_answers_is_enough(zone: SandboxDns, kind: FaultKind, host: str) -> None:
+    found = await discover(zone, "example.com")
+    zone.add_fault(DnsFault(kind, server=host))
+    await asker(zone, timeout=SHORT).served(found)
+
+
+async def test_servers_without_an_address_serve_nothing(zone: SandboxDns) -> None:
+    hosts = ("a.gone.net", "b.gone.net")
+    zone.add_zone("lost.com", hosts)
+    for host in hosts:
+        zone.add_name_server(host, [])
+    with pytest.raises(DnsUnreachable, match=r"a\.gone\.net has no address.*b\.gone\.net has no address"):
+        await asker(zone).served(await discover(zone, "lost.com"))
+
+
+async def unserved(dns: Dns, found: Delegation, numbers: range) -> list[str]:
+    """What is said of zones at the same servers."""
+    zones = (replace(found, apex=absolute(f"zone{number}.com")) for number in numbers)
+    return [str(wrong) for wrong in await asyncio.gather(*map(dns.served, zones), return_exceptions=True) if wrong]
+
+
+async def test_a_host_that_is_dead_is_not_waited_for_by_each_of_its_zones(zone: SandboxDns, clock: Clock) -> None:
+    found, dns = await discover(zone, "example.com"), Dns(zone.settings(timeout=SHORT, tries=1), now=clock)
+    zone.faults += [DnsFault("drop", server=host) for host in NS]
+    assert all("in time" in said for said in await unserved(dns, found, range(8)))
+    asked = len(zone.queries_at(*NS))
+    assert asked == 16
+    assert all("silent about 8 other zones" in said for said in await unserved(dns, found, range(8, 100)))
+    assert len(zone.queries_at(*NS)) == asked
+    clock.at += 60.0
+    zone.faults.clear()
+    await dns.served(found)
+
+
+async def test_a_host_that_says_anything_is_asked_about_each_zone(zone: SandboxDns) -> None:
+    found, dns = await discover(zone, "example.com"), asker(zone, timeout=SHORT)
+    zone.faults += [DnsFault("drop", server=host, rtype="SOA", name=absolute(f"zone{number}.com")) for host in NS for number in range(7)]
+    assert len(await unserved(dns, found, range(7))) == 7
+    assert ["refuses" in said for said in await unserved(dns, found, range(7, 20))] == [True] * 13, "they do not serve these"
+    assert len(await unserved(dns, found, range(7))) == 7
+    await dns.served(found)
+
+
+async def test_where_port_53_is_closed_nobody_is_asked_who_serves_a_zone(zone: SandboxDns) -> None:
+    found = replace(await discover(zone, "example.com"), by_resolver=True)
+    before = len(zone.queries)
+    await asker(zone).served(found)
+    assert len(zone.queries) == before
+
+
 # DMARC above
 
 

@@ -16,7 +16,7 @@ from wixsend.board import Board
 from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, agreed, bug_of, order_of
 from wixsend.engine import Engine, Preview, Update
 from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
-from wixsend.flow import EARLY, Stage
+from wixsend.flow import Stage
 from wixsend.folder import append_private
 from wixsend.forecast import Look, Wanted, look_ahead
 from wixsend.layout import Styled, count
@@ -24,7 +24,7 @@ from wixsend.lists import Listed, digest_of, read, routed, source_of
 from wixsend.locate import Outside
 from wixsend.mend import Mender
 from wixsend.names import absolute, owner_in, text
-from wixsend.runs import ENDED, Filed, Ref, Run, Runs, Terms
+from wixsend.runs import ENDED, HELD_UP, Filed, Ref, Run, Runs, Terms
 from wixsend.session import Session, state_folder
 from wixsend.tables import cases
 from wixsend.terminal import Terminal
@@ -53,7 +53,7 @@ async def check(session: Session, terminal: Terminal, file: str, terms: Terms, *
     if terminal.json:
         terminal.result(tally.forecast_json(listed.source, listed.sheet, forecast, time.time()))
     else:
-        terminal.show([Styled(""), *tally.forecast_blocks(forecast, time.time())])
+        terminal.show([Styled(""), *tally.forecast_blocks(forecast, time.time(), session.config.times)])
     return SomeFailed.exit_code if listed.sheet.faults or forecast.in_need else 0
 
 
@@ -149,7 +149,7 @@ async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, li
         raise Refused("nothing was begun: there is no terminal to ask on, and no --yes", "See wixsend bulk check; then run it with --yes.")
     session.holdings.lists = len(listed.sheet.rows) >= _LISTING
     forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)))
-    terminal.tell(*tally.forecast_blocks(forecast, time.time()))
+    terminal.tell(*tally.forecast_blocks(forecast, time.time(), session.config.times))
     if not terminal.confirm(question):
         raise Refused("nobody agreed; nothing was begun", "Run the command again, or with --yes.")
 
@@ -255,7 +255,7 @@ def _standing(session: Session, runs: Runs, run: Run) -> tally.Standing:
         sums,
         causes=tally.causes(runs.filed(run, cases.c.stage == Stage.STOPPED.value)) if sums.failed else [],
         hands=tally.by_hand(runs.filed(run, cases.c.stage == Stage.PROVING.value, cases.c.provider == "")) if sums.by_hand else [],
-        troubles=tally.held_up(runs.filed(run, cases.c.stage.in_(EARLY), cases.c.due > now)) if sums.working else [],
+        troubles=tally.held_up(runs.filed(run, HELD_UP), now, session.config.times) if sums.working else [],
         ending=None if sums.over else tally.ending(groups, runs.left(run), session.plugins, {}, now, session.config.times.give_up),
         next_look=runs.next_due(now),
         due=bool(runs.due(run, now, 1)),

@@ -13,12 +13,12 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from wixsend.errors import QuotaError
-from wixsend.flow import Case, Stage
+from wixsend.flow import Case, Stage, tried_until
 from wixsend.forecast import Budgets, calls_for, seconds_for
 from wixsend.layout import Block, Styled, Table, count, span, stamp
 from wixsend.names import text
 from wixsend.runs import AT_HOST, Group, Left, Ref, Run, Runs
-from wixsend.tally import Tally, ending, ending_line, tally
+from wixsend.tally import Tally, ending, ending_line, stops, tally
 from wixsend.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Board:
         self._budgets: Budgets = {}
         self._last: dict[int, int] = {}
         self._failures: deque[str] = deque(maxlen=_FAILURES)
-        self._troubles: dict[int, str] = {}
+        self._troubles: dict[int, tuple[str, float]] = {}
         self._told = ("", 0)
         self._told_at = 0.0
         self._live: Any = None
@@ -81,7 +81,7 @@ class Board:
         name = text(ref.domain)
         self._troubles.pop(ref.case_id, None)
         if case.stumble is not None:
-            self._troubles[ref.case_id] = _reason(name, case)
+            self._troubles[ref.case_id] = _reason(name, case), tried_until(case, case.at, self._session.config.times)
         if case.stage is Stage.STOPPED:
             self._failures.append(_reason(name, case))
             if self._live is None:
@@ -117,10 +117,12 @@ class Board:
         return [Styled(f"  {ending_line(found, now)}", "quiet")]
 
     def _held_up(self) -> list[Block]:
-        """How many domains are tried again, and what was wrong with the last of them."""
+        """How many domains are tried again, until when, and what was wrong with the last of them."""
         if not self._troubles:
             return []
-        return [Styled(f"  tried again: {count(len(self._troubles), 'domain')}, such as {next(reversed(self._troubles.values()))}", "warn")]
+        told = [*self._troubles.values()]
+        until = stops((until for _reason, until in told), self._session.now())
+        return [Styled(f"  tried again: {count(len(told), 'domain')}, such as {told[-1][0]}; {until}", "warn")]
 
     def _line(self) -> str:
         sums = self._sums

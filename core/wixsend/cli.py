@@ -373,7 +373,8 @@ def bulk_check(run: _Run, /, file: str, zones: bool, **terms: Any) -> int:
     """Read FILE, find every domain's zone, host and account, and say what a run will take. Writes nothing.
 
     Every line that cannot be worked on is named with the reason. Ends with the calls for each credential, what its quota makes of them,
-    the earliest and the expected end, and what will need a person. Exit code 8 when something will.
+    the earliest and the expected end, and what will need a person, such as a domain that none of its own name servers answers for. Exit
+    code 8 when something will.
 
     \b
     Example:

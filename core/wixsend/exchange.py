@@ -108,13 +108,17 @@ class DnsSettings:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A response, checked and without its wire format."""
+    """A response, checked and without its wire format.
+
+    Where it stands for none, `failures` are what those that were asked did instead, as far as somebody asked several.
+    """
 
     rcode: str
     aa: bool
     answer: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
+    failures: tuple[Seen, ...] = ()
 
     def soa(self) -> tuple[Name, Soa] | None:
         """The SOA in answer or authority, with its owner."""

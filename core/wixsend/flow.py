@@ -44,7 +44,22 @@ from wixsend.names import Name
 from wixsend.plan import Change
 from wixsend.records import Record
 
-__all__ = ["EARLY", "EFFECTS", "NEXT", "Case", "Decision", "Effect", "Patience", "Stage", "Times", "decide", "evolve", "merged"]
+__all__ = [
+    "EARLY",
+    "EFFECTS",
+    "NEXT",
+    "RESTARTS",
+    "Case",
+    "Decision",
+    "Effect",
+    "Patience",
+    "Stage",
+    "Times",
+    "decide",
+    "evolve",
+    "merged",
+    "tried_until",
+]
 
 
 class Stage(StrEnum):
@@ -141,7 +156,7 @@ NEXT: Mapping[Stage, Mapping[type[Event], Stage | None]] = {
 EARLY: frozenset[Stage] = frozenset({Stage.ASKING, Stage.LOCATING, Stage.PLANNING, Stage.AGREEING})
 """Stages before anything was written: who sits and waits is better told of a failure that does not pass soon."""
 
-_RESTARTS = frozenset({Wrote, NothingToWrite, NoHost, WixHosts, Reopened})
+RESTARTS: frozenset[type[Event]] = frozenset({Wrote, NothingToWrite, NoHost, WixHosts, Reopened})
 """Events from which the time that is given to DNS and to Wix is counted."""
 
 
@@ -286,6 +301,11 @@ def _worn_out(case: Case, times: Times) -> bool:
     return case.due > case.at and case.stage not in EARLY and bool(case.since) and case.at - case.since >= most
 
 
+def tried_until(case: Case, now: float, times: Times) -> float:
+    """When the passing failures of a case will have been borne for long enough, if it is tried from now on: what fails then stops it."""
+    return _tried_since(case, case, now) + times.stumbling
+
+
 def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
     """The case after the event. An event that the stage does not know changes nothing: a late or repeated one does no harm.
 
@@ -297,7 +317,7 @@ def evolve(case: Case, event: Event, at: float, times: Times) -> Case:
     waits = case.waits + 1 if stage is case.stage else 0
     since, stumbling = min(case.since, at), min(case.stumbling_since, at)
     moved = replace(case, stage=stage, at=at, due=at, why="", waits=waits, since=since, stumbles=0, stumbling_since=stumbling, stumble=None)
-    if type(event) in _RESTARTS or (case.awaits_person and isinstance(event, Visible)):
+    if type(event) in RESTARTS or (case.awaits_person and isinstance(event, Visible)):
         moved = replace(moved, since=at)
     return _folded(moved, case, event, at, times)
 

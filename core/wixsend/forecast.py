@@ -13,7 +13,7 @@ from itertools import batched
 
 from wixsend.bulk import IN_FLIGHT, Worlds
 from wixsend.engine import Preview
-from wixsend.errors import Refused, WixsendError
+from wixsend.errors import Refused, WixRateLimited, WixsendError, WixUnavailable
 from wixsend.flow import Stage
 from wixsend.locate import Located, Locator, Outside
 from wixsend.names import SendingDomain
@@ -84,7 +84,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """One domain's outlook. `code`, `why` and `next_step` are those of the error that it would stop with."""
+    """One domain's outlook. `code`, `why` and `next_step` are those of the error that it would stop with; `passing`, that may pass."""
 
     wanted: Wanted
     outlook: Outlook
@@ -93,6 +93,7 @@ class Prospect:
     code: str = ""
     why: str = ""
     next_step: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,37 +141,52 @@ async def look_ahead(
 ) -> Forecast:
     """The forecast for a list. `tell` is told how many domains have been looked at; with `look`, each zone is read, and judged.
 
-    `budgets` are, in the end, those of the accounts that were opened.
+    What a failure that may pass kept from being looked at is looked at once more in the end. `budgets` are those of the accounts that were
+    opened.
     """
     room = asyncio.Semaphore(IN_FLIGHT)
     done = 0
 
-    async def one(want: Wanted) -> Prospect:
+    async def one(want: Wanted, before: Prospect | None = None) -> Prospect:
         nonlocal done
         async with room:
-            prospect = await _prospect(want, worlds, look)
+            prospect = await _prospect(want, worlds, look, before)
         done += 1
-        tell(done)
-        return prospect
+        tell(min(done, len(wanted)))
+        return prospect if before is None or prospect.code != before.code else before
 
-    prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*(one(want) for want in some))]
+    prospects = [prospect for some in batched(wanted, _AT_ONCE) for prospect in await asyncio.gather(*map(one, some))]
+    for some in batched([place for place, prospect in enumerate(prospects) if prospect.passing], _AT_ONCE):
+        for place, again in zip(some, await asyncio.gather(*(one(wanted[place], prospects[place]) for place in some)), strict=True):
+            prospects[place] = again
     return Forecast(tuple(prospects), loads(prospects, plugins, await budgets()))
 
 
-async def _prospect(want: Wanted, worlds: Worlds, look: Look | None) -> Prospect:
+_WIX_AWAY = frozenset({WixRateLimited.code, WixUnavailable.code})
+"""What a look failed with that had no answer of Wix."""
+
+
+async def _prospect(want: Wanted, worlds: Worlds, look: Look | None, before: Prospect | None) -> Prospect:
+    """One look; what an earlier one learnt of Wix, whose calls are few, is not asked again."""
     try:
         outside = worlds.at(want.wix, want.site)
         if look is not None:
             return await _judged(want, outside, look)
-        if (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
+        asks = before is None or before.code in _WIX_AWAY
+        if asks and (await outside.wix.query(want.domain)).status is WixStatus.AUTHENTICATED:
             return Prospect(want, Outlook.DONE)
         return await _placed(want, outside)
     except WixsendError as wrong:
-        return Prospect(want, Outlook.STUCK, code=wrong.code, why=wrong.happened, next_step=wrong.next_step)
+        return Prospect(want, Outlook.STUCK, code=wrong.code, why=wrong.happened, next_step=wrong.next_step, passing=wrong.transient)
 
 
 async def _placed(want: Wanted, outside: Outside) -> Prospect:
-    return _outlook(want, await Locator(outside, want.provider, want.account).locate(want.domain.name))
+    """Where the records belong. A zone whose own servers are dead is of no use to anybody, whoever holds it."""
+    located = await Locator(outside, want.provider, want.account).locate(want.domain.name)
+    prospect = _outlook(want, located)
+    if prospect.outlook in (Outlook.READY, Outlook.BY_HAND):
+        await outside.dns.served(located.delegation)
+    return prospect
 
 
 async def _judged(want: Wanted, outside: Outside, look: Look) -> Prospect:
@@ -191,11 +207,11 @@ def _outlook(want: Wanted, located: Located) -> Prospect:
         return Prospect(want, Outlook.FOLLOWED, why=located.why)
     if located.account is None:
         return Prospect(want, Outlook.BY_HAND, why=located.why, next_step="wixsend plan DOMAIN prints the records to add.")
-    placed = {"host": located.provider, "account": located.account.name}
+    placed = Prospect(want, Outlook.READY, located.provider, located.account.name)
     if located.zone is not None and located.zone.problem:
         step = "Mend this at the host, then run the command again."
-        return Prospect(want, Outlook.STUCK, **placed, code=Refused.code, why=located.zone.problem, next_step=step)
-    return Prospect(want, Outlook.READY, **placed)
+        return replace(placed, outlook=Outlook.STUCK, code=Refused.code, why=located.zone.problem, next_step=step)
+    return placed
 
 
 type Budgets = Mapping[str, Budget]

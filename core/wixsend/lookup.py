@@ -20,7 +20,7 @@ from wixsend.packets import Place
 from wixsend.plan import DmarcAbove
 from wixsend.proof import Prover
 from wixsend.records import Record, txt_text
-from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa
+from wixsend.verdict import Delegation, NameServer, Outcome, Proof, Seen, Soa, silence
 from wixsend.walk import ROOT, Walker, is_registry
 
 __all__ = ["Dns", "dmarc_policy"]
@@ -28,6 +28,10 @@ __all__ = ["Dns", "dmarc_policy"]
 
 _BESIDE = ("A", "AAAA", "MX", "TXT", "NS", "DNAME", "SRV", "CAA", "PTR", "HTTPS", "SVCB", "TLSA", "DS", "NAPTR", "SSHFP", "SPF")
 """The types that stand at names of mail and web, each of which keeps a CNAME away."""
+_SILENCES, _PRESUMED = 8, 60.0
+"""After so many zones that they were silent about, servers are taken for dead for so many seconds."""
+_MUTE = frozenset({Outcome.TIMEOUT, Outcome.UNREACHABLE, Outcome.PRIVATE, Outcome.NO_ADDRESS})
+"""How a server ends a question that said nothing at all."""
 
 
 class Dns:
@@ -43,6 +47,8 @@ class Dns:
         self._exchange = Exchange(self.settings)
         self._walker = Walker(self._exchange, now)
         self._prover = Prover(self._exchange, self._walker, now, clock)
+        self._now = now
+        self._silences: dict[tuple[Name, ...], tuple[float, float]] = {}
 
     async def close(self) -> None:
         """Forget the way to every zone, and close what is kept open."""
@@ -145,6 +151,24 @@ class Dns:
             if any(record.rtype == "CNAME" for record in seen.records):
                 return found
         return found
+
+    async def served(self, delegation: Delegation) -> None:
+        """Returns once one of the zone's own servers answers for it; `DnsUnreachable`, with what each does instead, when none does.
+
+        Servers that said nothing about eight zones in a row are not asked about others for a minute: thousands of zones at one dead host
+        are not waited for one after the other. Where port 53 is closed nobody can tell, and nobody is asked.
+        """
+        if delegation.by_resolver:
+            return
+        silences, last = self._silences.get(delegation.names, (0.0, 0.0))
+        if silences >= _SILENCES and self._now() - last < _PRESUMED:
+            raise _unanswered(delegation, f"the same servers have just been silent about {silences:.0f} other zones")
+        seen, reply = await self._walker.first(delegation.apex, delegation.servers, delegation.apex, "SOA")
+        mute = seen is None and all(look.outcome in _MUTE for look in reply.failures)
+        silences, _last = self._silences.get(delegation.names, (0.0, 0.0))
+        self._silences[delegation.names] = (silences + 1 if mute else 0.0, self._now())
+        if seen is None:
+            raise _unanswered(delegation, _did(delegation, reply.failures))
 
     async def soa(self, delegation: Delegation) -> Soa | None:
         """The zone's SOA, `None` when its servers answer and have none. Raises `DnsUnreachable` when none answers.
@@ -262,11 +286,23 @@ class Dns:
         """What the first authoritative server that answers says; `DnsUnreachable` when none does."""
         seen, reply = await self._walker.first(delegation.apex, delegation.servers, name, rtype)
         if seen is None:
-            raise DnsUnreachable(
-                f"none of the authoritative servers of {text(delegation.apex)} answers",
-                "Check the zone's name servers, and whether this network lets DNS (port 53) out; then run the same command again.",
-            )
+            raise _unanswered(delegation, _did(delegation, reply.failures))
         return seen, reply
+
+
+def _did(delegation: Delegation, failures: Iterable[Seen]) -> str:
+    """What each server of a zone did that gave no answer."""
+    said = {look.server: look.outcome for look in failures}
+    said |= {text(server.name): Outcome.NO_ADDRESS for server in delegation.servers if not server.addresses}
+    return ", ".join(f"{name} {silence(said[name])}" for name in map(text, delegation.names) if name in said)
+
+
+def _unanswered(delegation: Delegation, why: str) -> DnsUnreachable:
+    return DnsUnreachable(
+        f"none of the authoritative servers of {text(delegation.apex)} answers: {why}",
+        f"Have {', '.join(map(text, delegation.names))} serve the zone, or correct its delegation at the registrar. Where they do answer "
+        "others, let DNS (port 53) out of this network. Then run the same command again.",
+    )
 
 
 def _name_servers(records: Iterable[Record], cut: Name) -> tuple[Name, ...]:

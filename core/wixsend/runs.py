@@ -4,6 +4,7 @@ A row points to the case of its domain and site. Taking the same file in again a
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -15,16 +16,17 @@ import sqlalchemy as sa
 
 from wixsend.errors import Busy, ConfigError, Refused
 from wixsend.events import Reopened
-from wixsend.flow import EFFECTS, Case, Effect, Stage
+from wixsend.flow import EARLY, EFFECTS, RESTARTS, Case, Effect, Stage
 from wixsend.journal import Entry, Happened, Journal
 from wixsend.names import Name
 from wixsend.sheet import Row, Sheet
-from wixsend.tables import cases, rows, runs
+from wixsend.tables import cases, events, rows, runs
 
 __all__ = [
     "AT_HOST",
     "BEFORE_HOST",
     "ENDED",
+    "HELD_UP",
     "LIVE",
     "MOST",
     "Filed",
@@ -168,18 +170,22 @@ class TakenIn:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows at one stage, stopped by one cause, at one host."""
+    """Rows at one stage, stopped by one cause, at one host; `held` are those that a failure holds up before anything was written."""
 
     stage: Stage
     code: str
     host: str
     account: str
     count: int
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Of what is still to be done: the rows of the site that has most of them, and when the latest that waits began to."""
+    """Of what is still to be done and not held up: the rows of the site that has most of them, and since when the latest is waited for.
+
+    `latest` is 0 where none waits for DNS or Wix, and while others are still to be written, when it tells nothing.
+    """
 
     at_one_site: int
     latest: float
@@ -348,20 +354,27 @@ class Runs:
 
     def groups(self, run: Run) -> list[Group]:
         """How many rows stand where."""
-        by = (cases.c.stage, cases.c.code, cases.c.provider, cases.c.account)
-        query = sa.select(*by, sa.func.count().label("count")).join(rows, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id)
+        by = (cases.c.stage, cases.c.code, cases.c.provider, cases.c.account, _LATER)
+        query = sa.select(*by, sa.func.count()).join(rows, rows.c.case_id == cases.c.id).where(rows.c.run_id == run.id).group_by(*by)
+        counts = Counter[tuple[Stage, str, str, str, bool]]()
         with self._database.reading() as connection:
-            return [Group(Stage(row[0]), row[1], row[2], row[3], row[4]) for row in connection.execute(query.group_by(*by))]
+            for stage, code, host, account, later, count in connection.execute(query):
+                counts[Stage(stage), code, host, account, bool(later) and stage in EARLY] += count
+        return [Group(stage, code, host, account, count, held) for (stage, code, host, account, held), count in counts.items()]
 
     def left(self, run: Run) -> Left:
         """What the end of the run depends on, beside its groups."""
-        mine = (rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE)))
+        mine = (rows.c.run_id == run.id, cases.c.stage.in_(_values(LIVE)), sa.not_(HELD_UP))
         by_site = sa.select(sa.func.count().label("count")).join(rows, rows.c.case_id == cases.c.id).where(*mine).group_by(cases.c.site)
-        waiting = (*mine, cases.c.provider != "", cases.c.stage.not_in(_values(AT_HOST)))
-        latest = sa.select(sa.func.max(cases.c.at)).join(rows, rows.c.case_id == cases.c.id).where(*waiting)
+        before = cases.c.stage.in_(_values(AT_HOST | BEFORE_HOST))
+        unwritten = sa.select(cases.c.id).join(rows, rows.c.case_id == cases.c.id).where(*mine, before).limit(1)
+        begun = (events.c.case_id == cases.c.id, events.c.code.in_([kind.code for kind in RESTARTS]))
+        latest = sa.select(sa.func.max(events.c.at)).join(cases, begun[0]).join(rows, rows.c.case_id == cases.c.id)
         with self._database.reading() as connection:
-            busiest = connection.execute(sa.select(sa.func.max(by_site.subquery().c.count))).scalar()
-            return Left(busiest or 0, connection.execute(latest).scalar() or 0.0)
+            busiest = connection.execute(sa.select(sa.func.max(by_site.subquery().c.count))).scalar() or 0
+            if connection.execute(unwritten).first() is not None:
+                return Left(busiest, 0.0)
+            return Left(busiest, connection.execute(latest.where(*mine, *begun, cases.c.provider != "")).scalar() or 0.0)
 
     def filed(self, run: Run, *where: sa.ColumnElement[bool]) -> Iterator[Filed]:
         """The run's rows in their order with their cases, or those that the conditions select; read a few at a time."""
@@ -399,6 +412,10 @@ class Runs:
         )
         return {row[0]: row[1] for row in connection.execute(query)}
 
+
+_LATER = cases.c.due > cases.c.at
+HELD_UP = sa.and_(cases.c.stage.in_(sorted(stage.value for stage in EARLY)), _LATER)
+"""The cases of which nothing was written, and that something holds up: there only a failure makes anybody wait."""
 
 _AT_ONCE = 500
 _TAKING_IN = 5

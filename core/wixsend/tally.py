@@ -1,15 +1,15 @@
 """Floor 6. What a person or a program gets to see of many domains: lists, forecasts, where a run stands. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wixsend.flow import Stage
+from wixsend.flow import Stage, Times, tried_until
 from wixsend.forecast import SETTLING, Budgets, Forecast, Outlook, Prospect, loads_left
 from wixsend.layout import Block, Styled, Table, clock, count, span, stamp
 from wixsend.names import text
 from wixsend.plugins import Plugins
-from wixsend.runs import LIVE, Filed, Group, Left, Run, TakenIn
+from wixsend.runs import BEFORE_HOST, LIVE, Filed, Group, Left, Run, TakenIn
 from wixsend.sheet import Fault, Sheet
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "status_blocks",
     "status_json",
     "steps",
+    "stops",
     "taken_in_blocks",
     "tally",
 ]
@@ -94,39 +95,46 @@ def _heap(group: Group) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why some domains stopped, and the fix: one `code`, one `next_step`, in which a domain's own name is DOMAIN."""
+    """Why some domains stopped, and the fix: one `code`, one `next_step`, in which a domain's own name is DOMAIN.
+
+    `until` is when the last of those that are tried again stops, should it still fail; 0 where none is.
+    """
 
     code: str
     why: str
     next_step: str
     domains: tuple[str, ...]
+    until: float = 0.0
 
 
 def causes(stopped: Iterable[Filed]) -> list[Cause]:
     """The stopped domains grouped by what there is to do, the largest group first."""
     told = ((text(f.entry.domain), f.entry.case.stop) for f in stopped)
-    return _grouped((name, stop.error, stop.happened, stop.next_step) for name, stop in told if stop is not None)
+    return _grouped((name, stop.error, stop.happened, stop.next_step, 0.0) for name, stop in told if stop is not None)
 
 
-def _grouped(told: Iterable[tuple[str, str, str, str]]) -> list[Cause]:
-    found: dict[tuple[str, str], tuple[str, list[str]]] = {}
-    for name, code, why, step in told:
+def _grouped(told: Iterable[tuple[str, str, str, str, float]]) -> list[Cause]:
+    found: dict[tuple[str, str], tuple[str, list[tuple[str, float]]]] = {}
+    for name, code, why, step, until in told:
         key = (code, step.replace(name, "DOMAIN"))
-        found.setdefault(key, (why.replace(name, "DOMAIN"), []))[1].append(name)
-    groups = [Cause(code, why, step, tuple(names)) for (code, step), (why, names) in found.items()]
+        found.setdefault(key, (why.replace(name, "DOMAIN"), []))[1].append((name, until))
+    groups = [
+        Cause(code, why, step, tuple(name for name, _until in each), max(until for _name, until in each))
+        for (code, step), (why, each) in found.items()
+    ]
     return sorted(groups, key=lambda cause: -len(cause.domains))
 
 
 def by_hand(waiting: Iterable[Filed]) -> list[Cause]:
     """The domains that wait for somebody, grouped by why nobody here can write for them."""
     step = "`wixsend plan DOMAIN` prints the records to add, and so does the report; the run goes on by itself."
-    return _grouped((text(f.entry.domain), "by-hand", f.entry.case.how, step) for f in waiting)
+    return _grouped((text(f.entry.domain), "by-hand", f.entry.case.how, step, 0.0) for f in waiting)
 
 
-def held_up(waiting: Iterable[Filed]) -> list[Cause]:
+def held_up(waiting: Iterable[Filed], now: float, times: Times) -> list[Cause]:
     """The domains at which something failed that may pass, grouped by what it was."""
-    told = ((text(f.entry.domain), f.entry.case.stumble) for f in waiting)
-    return _grouped((name, stumble.error, stumble.happened, stumble.next_step) for name, stumble in told if stumble is not None)
+    told = ((text(f.entry.domain), f.entry.case.stumble, tried_until(f.entry.case, now, times)) for f in waiting)
+    return _grouped((name, failed.error, failed.happened, failed.next_step, until) for name, failed, until in told if failed is not None)
 
 
 def causes_blocks(groups: Sequence[Cause], style: str = "bad") -> list[Block]:
@@ -168,10 +176,6 @@ LINES: tuple[tuple[str, str, str], ...] = (
 )
 
 
-_WITHOUT_HOST = frozenset({Stage.PROVING, Stage.AUTHENTICATING, Stage.CONFIRMING, Stage.FOLLOWING, Stage.AUDITING})
-"""Stages at which no host is known, or none any more needed, because a person adds the records, or Wix does."""
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """When a run is expected to end, and why then; `at` is `None` where it is up to somebody."""
@@ -181,10 +185,18 @@ class Ending:
 
 
 def ending(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budgets, now: float, give_up: float) -> Ending:
-    """What is to be expected of a run, of which something is still to be done."""
-    live = [group for group in groups if group.stage in LIVE]
-    unplaced = sum(group.count for group in live if not group.host and group.stage not in _WITHOUT_HOST)
-    writing = loads_left(groups, left, plugins, budgets)
+    """What is to be expected of a run, of which something is still to be done. What a failure holds up is told, and not counted."""
+    held = sum(group.count for group in groups if group.held)
+    found = _going(groups, left, plugins, budgets, now, give_up)
+    waits = f"{held:,} wait{'s' * (held == 1)} until what holds {'it' if held == 1 else 'them'} up has passed"
+    return replace(found, why="; ".join([*([found.why] if found.why else []), waits])) if held else found
+
+
+def _going(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budgets, now: float, give_up: float) -> Ending:
+    """The same of all but what is held up; `why` is empty when that is all there is."""
+    live = [group for group in groups if group.stage in LIVE and not group.held]
+    unplaced = sum(group.count for group in live if group.stage in BEFORE_HOST)
+    writing = loads_left(live, left, plugins, budgets)
     slowest = max(writing, key=lambda load: load.seconds, default=None)
     if slowest is not None or unplaced:
         why = "an hour for DNS, which usually takes minutes"
@@ -194,7 +206,7 @@ def ending(groups: Sequence[Group], left: Left, plugins: Plugins, budgets: Budge
             why = f"{why}; the hosts of {unplaced:,} are not known yet"
         return Ending(now + (slowest.seconds if slowest else 0.0) + SETTLING, why)
     if not left.latest:
-        return Ending(None, "somebody has to add the records by hand")
+        return Ending(None, "somebody has to add the records by hand" if live else "")
     latest = min(left.latest, now)  # a clock that was set back since makes nobody wait longer
     if latest + SETTLING > now:
         return Ending(latest + SETTLING, "an hour for DNS, which usually takes minutes")
@@ -229,17 +241,20 @@ def status_blocks(standing: Standing, now: float) -> list[Block]:
     elif not sums.over:
         blocks += [Styled(f"  {line}", "quiet") for line in _ahead(standing, now)]
     if standing.troubles and not run.cancelled:
-        blocks += [
-            Styled(""),
-            Styled("Held up, and tried again by itself while the run goes on:"),
-            *causes_blocks(standing.troubles, "warn"),
-        ]
+        until = stops((cause.until for cause in standing.troubles), now)
+        told = f"Held up, and tried again by itself while the run goes on; {until}:"
+        blocks += [Styled(""), Styled(told), *causes_blocks(standing.troubles, "warn")]
     if standing.hands:
         blocks += [Styled(""), *causes_blocks(standing.hands, "warn")]
     if groups:
         blocks += [Styled(""), *causes_blocks(groups), Styled("")]
         blocks.append(Styled(f"When that is mended: wixsend bulk retry {run.name} (--only CODE for some of them)."))
     return blocks
+
+
+def stops(untils: Iterable[float], now: float) -> str:
+    """What becomes of what is tried again until these moments, of which there is one at least."""
+    return f"what still fails after {clock(max(untils), now)} stops"
 
 
 def _ahead(standing: Standing, now: float) -> list[str]:
@@ -277,7 +292,7 @@ def status_json(standing: Standing) -> dict[str, Any]:
         "expected_why": ending.why if ending is not None else None,
         "causes": [_cause_json(cause) for cause in groups],
         "hands": [_cause_json(cause) for cause in standing.hands],
-        "troubles": [_cause_json(cause) for cause in standing.troubles],
+        "troubles": [{**_cause_json(cause), "until": stamp(cause.until)} for cause in standing.troubles],
     }
 
 
@@ -313,7 +328,7 @@ def taken_in_blocks(taken: TakenIn) -> list[Block]:
     return blocks
 
 
-def forecast_blocks(forecast: Forecast, now: float) -> list[Block]:
+def forecast_blocks(forecast: Forecast, now: float, times: Times) -> list[Block]:
     """What is to be expected: where domains belong, what each credential is used for, when it ends, what needs a person."""
     rows = [(outlook.value, str(len(found))) for outlook in Outlook if (found := forecast.of(outlook))]
     blocks: list[Block] = [Table(("outlook", "domains"), rows)]
@@ -325,10 +340,14 @@ def forecast_blocks(forecast: Forecast, now: float) -> list[Block]:
     if forecast.of(Outlook.READY):
         slowest = forecast.loads[0]
         reason = f"as {slowest.who} allows it" if slowest.seconds else "no quota holds it up"
+        written, longer = now + forecast.seconds, f"longer is waited for, {span(times.give_up)}"
         blocks += [
             Styled(""),
-            Styled(f"Everything is written by {clock(now + forecast.seconds, now)} at the earliest ({reason})."),
-            Styled(f"Expected end: {clock(now + forecast.seconds + SETTLING, now)}, with an hour for DNS; longer is waited for, 2 d."),
+            Styled(f"Everything is written by {clock(written, now)} at the earliest ({reason})."),
+            Styled(f"Expected end: {clock(written + SETTLING, now)}, with an hour for DNS; {longer}."),
+            Styled(
+                f"Not counted: what an outage of Wix, DNS or a host holds up; it is tried again for {span(times.stumbling)}, then stops."
+            ),
         ]
     return blocks
 
@@ -338,7 +357,7 @@ def _load_row(load: Any) -> tuple[str, str, str, str]:
 
 
 def _needing(forecast: Forecast) -> list[Cause]:
-    return _grouped((text(p.wanted.domain.name), p.code or "by-hand", p.why, p.next_step) for p in forecast.in_need)
+    return _grouped((text(p.wanted.domain.name), p.code or "by-hand", p.why, p.next_step, 0.0) for p in forecast.in_need)
 
 
 def forecast_json(source: str, sheet: Sheet, forecast: Forecast, now: float) -> dict[str, Any]:

@@ -51,6 +51,7 @@ __all__ = [
     "judge",
     "probes",
     "shows",
+    "silence",
 ]
 
 GRACE = 60.0
@@ -588,6 +589,11 @@ _SILENCE: Mapping[Outcome, tuple[str, str]] = {
     ),
     Outcome.NO_ADDRESS: ("has no address: its name resolves to nothing", "Correct the delegation at the registrar."),
 }
+
+
+def silence(outcome: Outcome) -> str:
+    """What a server does that answered nothing usable, as the end of a sentence that begins with its name."""
+    return _SILENCE[outcome][0]
 
 
 def _words(

@@ -7,7 +7,7 @@ closed: then resolvers tell, over HTTPS or TLS before any other, and for nothing
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import dns.name
@@ -236,7 +236,7 @@ class Walker:
         return tuple(r.rdata for seen, _reply in looks if seen is not None for r in seen.records if r.rtype in ("A", "AAAA"))
 
     async def first(self, zone: Name, servers: Sequence[NameServer], name: Name, rtype: str) -> tuple[Seen | None, Reply]:
-        """The first answer with authority, or referral, of any server of a zone; `None` when no server gives one.
+        """The first answer with authority, or referral, of any server of a zone; `None`, and what each did, when no server gives one.
 
         Servers are asked one after the other, the next as soon as one fails or has been silent for a moment; which is first depends on the
         name, so that the load is spread. Whoever asks the same meanwhile gets the same answer: a thousand domains begin with one question
@@ -286,18 +286,19 @@ type _Ask = Callable[[], Awaitable[tuple[Seen, Reply]]]
 
 async def _race(asks: Iterable[_Ask]) -> tuple[Seen | None, Reply]:
     """The first usable answer of questions that start one after the other: when the one before fails, or is silent for a moment."""
-    waiting, pending = list(asks), set[asyncio.Task[tuple[Seen, Reply]]]()
+    waiting, pending, failures = list(asks), set[asyncio.Task[tuple[Seen, Reply]]](), list[Seen]()
     try:
         while waiting or pending:
             if waiting:
                 pending.add(asyncio.ensure_future(waiting.pop(0)()))
             timeout = _HEDGE if waiting else None
             done, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                if task.result()[0].outcome in _USABLE:
-                    return task.result()
+            for seen, reply in (task.result() for task in done):
+                if seen.outcome in _USABLE:
+                    return seen, reply
+                failures.append(seen)
     finally:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-    return None, SILENT
+    return None, replace(SILENT, failures=tuple(failures))
