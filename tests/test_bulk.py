@@ -101,7 +101,7 @@ async def test_every_domain_is_authenticated_with_one_listing_and_no_look_up_for
     for number in range(24):
         assert holds(world, HOSTS[number % 3], f"client-{number}.example")
     assert {host: world.server.count(host) for host in HOSTS} == {"cloudflare": 1 + 2 * 8, "godaddy": 1 + 3 * 8, "namecheap": 1 + 3 * 8}
-    assert world.server.count("wix") == 3 * 24
+    assert world.server.count("wix") <= 2 * 24 + 24 / 4, "most are asked for together"
     assert all(held.status == "AUTHENTICATED" for held in world.wix.domains.values())
 
 
@@ -625,7 +625,7 @@ async def test_the_same_file_with_new_lines_adds_only_those(world: World) -> Non
     taken = await fleet.bulk(longer)
     assert (taken.new, taken.changed, taken.gone) == (2, 0, 0)
     assert stages(fleet) == {Stage.DONE: 5}
-    assert world.server.count("wix") == 2 * 3
+    assert world.server.count("wix") == 1 + 2 * 2
     shorter = await world.fleet().bulk(sheet)
     assert (shorter.new, shorter.gone) == (0, 2)
 
