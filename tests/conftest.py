@@ -1,11 +1,15 @@
-"""Fixtures of several test modules: one PostgreSQL server for the session."""
+"""Fixtures of several test modules: one PostgreSQL server for the session. No property is timed: a busy machine breaks none."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from postgres import Postgres, lacking
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

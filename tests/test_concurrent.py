@@ -343,7 +343,7 @@ OLD = (WWW, OTHERS[0], OTHERS[3])
 
 @pytest.mark.parametrize("host", HOSTS)
 @given(edits=edits, ours_at_once=st.booleans())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_any_interleaving_leaves_every_edit_but_those_in_the_window(host: str, edits: list[Edit], ours_at_once: bool) -> None:
     """Two of our runs, at once or one after the other, with another program's edits at any requests of theirs."""
     with tempfile.TemporaryDirectory() as folder, World(Path(folder), plugins=Subject(host).plugins) as world:
