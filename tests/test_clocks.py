@@ -220,6 +220,30 @@ async def test_a_machine_that_sleeps_for_a_day_with_a_write_under_way_and_others
         assert world.clock.slept < HOUR
 
 
+class DrowsyClock(OurClock):
+    """The clock of a machine that falls asleep for a day just before its clock is read for the so many-th time."""
+
+    def __init__(self, true: Clock, reading: int) -> None:
+        super().__init__(true)
+        self._left = reading
+
+    def now(self) -> float:
+        self._left -= 1
+        if not self._left:
+            self._true.at += DAY
+        return super().now()
+
+
+@pytest.mark.parametrize("reading", range(1, 25))
+async def test_a_machine_that_falls_asleep_anywhere_waits_no_longer_for_it(tmp_path: Path, reading: int) -> None:
+    with World(tmp_path, delay=40.0) as world:
+        fleet = world.fleet()
+        fleet.clock = DrowsyClock(world.clock, reading)
+        await fleet.bulk(clients(world, 1))
+        assert stages(fleet) == {Stage.DONE: 1}
+        assert world.clock.slept < HOUR
+
+
 async def test_a_failure_before_the_sleep_and_one_just_after_it_are_no_day_of_failures(tmp_path: Path) -> None:
     with World(tmp_path) as world:
         fleet = world.fleet()

@@ -296,7 +296,7 @@ class Driver:
         self._cut = cut(Counter(ref.lane for ref in found), _DEPTH, MOST)
         next_due = self._runs.next_due(now)
         moments = [now + _LOOK, *self._busy.values(), *([next_due] if next_due is not None else [])]
-        self._not_before = now + _SELDOM * (self._worlds.now() - now)
+        self._not_before = now + min(_SELDOM * (self._worlds.now() - now), _LOOK)  # the machine may have slept meanwhile
         self._looked_at, self._look_at = now, max(min(moments), now + _TOGETHER, self._not_before)
 
     def _queue(self, ref: Ref, known: Entry | None = None) -> None:
