@@ -190,7 +190,10 @@ class Lab:
                 add_addresses(BIND, CLIPPING, BIND_RESOLVER, OWN_BIND, POWERDNS[-1])
                 for swallowed in (TCP_SERVER, SILENT_SERVER):
                     stack.enter_context(contextlib.closing(_swallow(swallowed)))
-                self._api = stack.enter_context(httpx.Client(base_url=f"http://{API}:8081", headers={"X-API-Key": configs.API_KEY}))
+                once = httpx.Limits(max_keepalive_connections=0)  # PowerDNS lets go of a connection that rests
+                self._api = stack.enter_context(
+                    httpx.Client(base_url=f"http://{API}:8081", headers={"X-API-Key": configs.API_KEY}, limits=once)
+                )
                 self._start_tree()
                 self._start_resolvers()
             self._stack = stack.pop_all()

@@ -83,9 +83,12 @@ class OwnPowerDns(FakeHost):
         self._opened = ExitStack()
         self._process = Process(OWN_POWERDNS, ".", ["pdns_server", f"--config-dir={folder}"], folder)
         self._opened.callback(self._process.stop)
-        self._relay = self._opened.enter_context(httpx.Client(base_url=f"http://{OWN_POWERDNS}:8081"))
+        here = f"http://{OWN_POWERDNS}:8081"
+        # PowerDNS lets go of a connection that rests, maybe just when it is used again.
+        once = httpx.Limits(max_keepalive_connections=0)
+        self._relay = self._opened.enter_context(httpx.Client(base_url=here, limits=once))
         self._api = self._opened.enter_context(
-            httpx.Client(base_url=f"http://{OWN_POWERDNS}:8081/api/v1/servers/localhost", headers={"X-API-Key": configs.API_KEY})
+            httpx.Client(base_url=f"{here}/api/v1/servers/localhost", headers={"X-API-Key": configs.API_KEY}, limits=once)
         )
 
     def __enter__(self) -> Self:
