@@ -200,15 +200,16 @@ def main() -> int:
 def try_all(options: argparse.Namespace, folder: Path | None) -> int:
     """What the options ask for; at real servers, in that folder."""
     began = time.monotonic()
+    tries = subjects() if folder is None else REAL
+    names = sorted({subject.name for subject in tries})
+    if options.host not in (None, *names):
+        print(f"Nothing is tried at {options.host!r}; there are: {', '.join(names)}.", file=sys.stderr)
+        return 2
     with nullcontext() if folder is None else running(folder):
-        every = matrix(subjects() if folder is None else REAL)
+        every = matrix(tries)
         if options.only is not None:
             return only(every, options.only)
     chosen = [one for one in every if options.host in (None, one.subject.name) and (folder is None or one.step.medium is Medium.HOST)]
-    if not chosen:
-        names = ", ".join(sorted({one.subject.name for one in every}))
-        print(f"Nothing is tried at {options.host!r}; there are: {names}.", file=sys.stderr)
-        return 2
     if options.quick:
         chosen = quick(chosen)
     verdicts = tried(chosen, options.workers, folder)

@@ -234,7 +234,7 @@ class DrowsyClock(OurClock):
         return super().now()
 
 
-@pytest.mark.parametrize("reading", range(1, 25))
+@pytest.mark.parametrize("reading", range(2, 9))
 async def test_a_machine_that_falls_asleep_anywhere_waits_no_longer_for_it(tmp_path: Path, reading: int) -> None:
     with World(tmp_path, delay=40.0) as world:
         fleet = world.fleet()
