@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -235,7 +236,17 @@ async def test_what_is_wrong_with_one_domain_is_said_of_no_other(world: World, w
     told = await asyncio.gather(*map(wix.query, SEVERAL[:3]), return_exceptions=True)
     missing = SenderDetailsMissing if hides else DomainNotOnSite
     assert isinstance(told[0], WixAnswerRefused) and isinstance(told[1], missing) and not isinstance(told[2], Exception)
-    assert wix.calls == 3
+    assert wix.calls == 4
+    assert isinstance((await asyncio.gather(*map(wix.query, SEVERAL[1:3]), return_exceptions=True))[0], missing)
+    assert wix.calls == 6, "what a sound answer says is not asked again"
+
+
+async def test_of_two_domains_of_one_name_none_is_chosen_when_several_are_asked_for(world: World, wix: Wix) -> None:
+    one = world.fake.add_domain(SEVERAL[0].ascii)
+    world.fake.add_domain(SEVERAL[1].ascii)
+    world.fake.domains["twin"] = replace(one, id="twin", rows=[{"hostName": "x", "type": "A", "value": "y"}])
+    told = await asyncio.gather(*map(wix.query, SEVERAL[:2]), return_exceptions=True)
+    assert isinstance(told[0], WixAnswerRefused) and isinstance(told[1], WixDomain)
 
 
 async def test_a_site_that_refuses_to_be_asked_for_several_is_asked_for_each(world: World, wix: Wix) -> None:

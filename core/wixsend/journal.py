@@ -325,7 +325,7 @@ class Journal:
     @contextmanager
     def _locked_file(self, what: str, whose: str) -> Iterator[Callable[[], None]]:
         path = self._lock_file(what)
-        held = FileLock(str(path), timeout=0, mode=0o600, thread_local=False)  # a third of the work, several times for each domain
+        held = FileLock(str(path), timeout=0, mode=0o600, thread_local=False)  # far less work, several times for each domain
         with self.database.speaking():
             try:
                 held.acquire()

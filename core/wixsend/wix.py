@@ -9,13 +9,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -179,7 +179,7 @@ class Wix:
         self._now = now
         self._wire = HttpWire(base_url, timeout=timeout, connect_timeout=connect_timeout, ca_file=ca_file, proxy=proxy)
         self._client = self._wire.async_client()
-        self._pools: dict[WixApiKey | WixApp, Pooled[str, Sequence[WixDomain]]] = {}
+        self._pools = WeakValueDictionary[WixApiKey | WixApp, Pooled[str, Sequence[WixDomain]]]()  # each while somebody asks
         self._ask_as(auth, quota)
 
     def beside(self, auth: WixApiKey | WixApp, quota: "Quota | None" = None) -> "Wix":
@@ -209,7 +209,7 @@ class Wix:
 
     async def close(self) -> None:
         """Close the connections."""
-        for pool in self._pools.values():
+        for pool in list(self._pools.values()):
             await pool.close()
         await self._client.aclose()
 
@@ -235,7 +235,7 @@ class Wix:
                 "Reply-To, so there is nothing to authenticate",
                 "Use a sender address on a domain of your own.",
             )
-        pool = self._pools.setdefault(self._auth, Pooled(self._all, _PAGE))
+        pool = self._pools.setdefault(self._auth, Pooled(self._all, _PAGE // 2))  # a page has room for each twice
         found = [one for one in await pool.answer(domain.ascii) if one.name == domain.name]
         if not found:
             raise DomainNotOnSite(
@@ -271,23 +271,25 @@ class Wix:
     # -- answers -------------------------------------------------------------------------------------------------------
 
     async def _all(self, domains: Sequence[str]) -> Sequence[Sequence[WixDomain] | Exception]:
-        """What Wix has of each of these, with one question. Of which that says nothing, or nothing sound, that one is asked for alone."""
-        held: dict[str, list[WixDomain]] = {domain: [] for domain in domains}
-        for row in await self._several(domains) if len(domains) > 1 else ():
-            with suppress(WixError):
-                one = self._parsed(_QUERY, row)
-                held.get(text(one.name), []).append(one)
+        """What Wix has of each of these, with one question. Of which that says nothing, that one is asked for alone."""
+        several = await self._several(domains) if len(domains) > 1 else ()
+        held = {domain: [one for one in several if text(one.name) == domain] for domain in domains}
         alone = [domain for domain, rows in held.items() if not rows]
         found = held | dict(zip(alone, await asyncio.gather(*map(self._alone, alone)), strict=True))
         return [found[domain] for domain in domains]
 
-    async def _several(self, domains: Sequence[str]) -> list[Any]:
+    async def _several(self, domains: Sequence[str]) -> Sequence[WixDomain]:
+        """Nothing when one of them, maybe, is why Wix refuses, or has a row that is not sound: it could be that of any."""
         try:
-            return await self._rows({"domain": {"$in": [*domains]}})
+            rows = await self._rows({"domain": {"$in": [*domains]}})
         except WixError as wrong:
-            if type(wrong) in (WixError, SenderDetailsMissing):  # for one of them, maybe
-                return []
+            if type(wrong) in (WixError, SenderDetailsMissing):
+                return ()
             raise
+        try:
+            return [self._parsed(_QUERY, row) for row in rows]
+        except WixError:
+            return ()
 
     async def _alone(self, domain: str) -> Sequence[WixDomain] | Exception:
         try:

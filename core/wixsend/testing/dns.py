@@ -408,9 +408,9 @@ class SandboxDns:
     def fall_behind(self, seconds: float) -> None:
         """From now on every host's change takes so long to be served, in the zones that there are and in those to come."""
         self.delay = seconds
-        for zone in self._zones.values():
+        for zone in map(self._zones.__getitem__, self._hosted):
             zone.refresh(self._extra(zone), self.now())
-            zone.delay = seconds if zone.apex in self._hosted else 0.0
+            zone.delay = seconds
 
     def add_undelegated(self, apex: str, name_servers: Iterable[str], published: Published) -> None:
         """Serve a zone from these hosts as well, in a version of their own: nobody delegates it to them."""
