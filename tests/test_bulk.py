@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wixsend.adapters import Adapter
-from wixsend.bulk import Hops, cut
+from wixsend.bulk import WIDTH, Hops, cut
 from wixsend.errors import Busy, ConfigError, JournalError
 from wixsend.events import Stopped, Visible, WixAuthenticated, Wrote
 from wixsend.flow import Stage, Times
@@ -113,6 +113,18 @@ async def test_everything_is_written_before_anything_is_waited_for(tmp_path: Pat
         assert len(happened(fleet, Wrote)) == 9
         assert max(happened(fleet, Wrote)) < min(happened(fleet, Visible))
         assert world.clock.slept < 2 * 60, "the waits of all domains are one"
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_proof_is_looked_for_beside_the_writes_when_there_is_time_to_spare(world: World, busy: bool) -> None:
+    many = 6 * WIDTH
+    fleet = world.fleet(load=lambda: float(busy))
+    await fleet.bulk(clients(world, many, ("cloudflare",)))
+    seen = [(domain, update.entry.case.stage) for domain, update in fleet.watched]
+    first_proof = next(place for place, (_domain, stage) in enumerate(seen) if stage is Stage.AUTHENTICATING)
+    written = {domain for domain, stage in seen[:first_proof] if stage is Stage.PROVING}
+    assert (len(written) >= many - 2 * WIDTH) is busy, f"{len(written)} of {many} were written before the first was proven"
+    assert stages(fleet) == {Stage.DONE: many}
 
 
 async def test_without_waiting_it_goes_as_far_as_it_can_and_the_next_run_goes_on(tmp_path: Path) -> None:

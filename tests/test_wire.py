@@ -413,6 +413,55 @@ async def test_a_connection_is_used_again_and_its_clock_begins_anew(serve: Serve
     assert len(server.heard) == wire.calls == 3
 
 
+async def test_a_connection_that_its_server_closed_while_it_rested_is_not_used_again(serve: Serve) -> None:
+    closed = threading.Event()
+
+    def once(connection: socket.socket, listener: Listener) -> None:
+        say(HELLO, connection, listener)
+        connection.close()
+        closed.set()
+
+    server = serve(once)
+    url = f"http://127.0.0.1:{server.port}/"
+    async with HttpWire(url, timeout=1.0).async_client() as client:
+        for _ in range(5):
+            closed.clear()
+            assert (await client.get(url)).content == b"hello"
+            assert closed.wait(5)
+    assert len(server.heard) == 5
+
+
+async def test_a_connection_is_asked_at_little_cost_whether_it_still_stands(serve: Serve) -> None:
+    def thrice(connection: socket.socket, listener: Listener) -> None:
+        for _ in range(3):
+            say(HELLO, connection, listener)
+
+    server = serve(thrice)
+    url = f"http://127.0.0.1:{server.port}/"
+    async with HttpWire(url, timeout=1.0).async_client() as client:
+        for _ in range(3):
+            response = await client.get(url)
+            stream = response.extensions["network_stream"]  # of our own making, or httpx has another attribute for it now
+            assert type(stream).__module__ == "wixsend.wire"
+    assert len(server.heard) == 3
+
+
+async def test_no_cookie_is_kept_or_sent(serve: Serve) -> None:
+    server = serve(HELLO.replace(b"\r\n\r\n", b"\r\nSet-Cookie: __cf_bm=abc; Path=/\r\n\r\n"))
+    url = f"http://127.0.0.1:{server.port}/"
+    wire = HttpWire(url, timeout=1.0)
+    with wire.client() as client:
+        client.cookies = httpx.Cookies({"mine": "1"})
+        for _ in range(2):
+            client.get(url)
+    async with wire.async_client() as awaited:
+        for _ in range(2):
+            await awaited.get(url)
+        assert not awaited.cookies
+    assert len(server.heard) == 4
+    assert not any(b"cookie" in heard.lower() for heard in server.heard)
+
+
 async def test_what_is_not_read_gives_its_connection_back(serve: Serve) -> None:
     server = serve(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
     url = f"http://127.0.0.1:{server.port}/"

@@ -21,6 +21,7 @@ from wixsend.events import Stopped
 from wixsend.flow import Case
 from wixsend.holdings import Holdings
 from wixsend.journal import Entry, Journal
+from wixsend.load import SPAN, Load
 from wixsend.locate import Located, Outside
 from wixsend.names import Name, SendingDomain, owner_in, text
 from wixsend.plan import Dmarc, Plan
@@ -36,8 +37,12 @@ IN_FLIGHT = 64
 WIDTH = 16
 """Domains of one lane that are worked on at one time."""
 
-_BESIDE = 2
-"""Domains of one site whose proof is looked for while others wait to be written: few, so that the writes have the processor."""
+_BESIDE = 4
+"""Domains of one site whose proof is looked for while others wait to be written, and there is time to spare: as many as Wix's 200 calls a
+minute allow for."""
+
+_FULL = 0.4
+"""The load of the event loop from which on there is no time to spare: half of a thread's most, as it shares the machine with others."""
 
 _DEPTH = 256
 """Rows of one lane that are kept ready."""
@@ -199,11 +204,6 @@ def _untouched(ref: Ref) -> Entry | None:
     return Entry(ref.case_id, ref.site, ref.domain, 0, Case()) if ref.seq == 0 else None
 
 
-def _width(turn: Turn, unwritten: bool) -> int:
-    """How many rows of one lane are worked on at one time."""
-    return _BESIDE if turn is Turn.THEN and unwritten else WIDTH
-
-
 def cut(sizes: Mapping[Lane, int], depth: int, most: int) -> frozenset[Lane]:
     """The lanes that may have more rows than were found: at most `depth` of each were, and `most` of all, lanes in turn."""
     whole = depth if sum(sizes.values()) < most else min(depth, max(sizes.values()) - 1)
@@ -232,15 +232,18 @@ class _Queue:
 class Driver:
     """Drives a run until nothing of it is to be done any more. One process at a time drives a run.
 
-    When it is cancelled, work in flight gets a moment to come to its end; with whatever is left the next driver goes on.
+    When it is cancelled, work in flight gets a moment to come to its end; with whatever is left the next driver goes on. `load` says how
+    busy the thread of the event loop is, from 0 to 1.
     """
 
-    def __init__(self, run: Run, hops: Hops, worlds: Worlds, journal: Journal) -> None:
+    def __init__(self, run: Run, hops: Hops, worlds: Worlds, journal: Journal, load: Callable[[], float] | None = None) -> None:
         self._run = run
         self._hops = hops
         self._worlds = worlds
         self._journal = journal
         self._runs = Runs(journal)
+        self._load = load or Load()
+        self._put_off = False
         self._lanes: dict[Lane, _Queue] = {}
         self._tasks: dict[asyncio.Task[Entry | None], Ref] = {}
         self._done: asyncio.Queue[asyncio.Task[Entry | None]] = asyncio.Queue()
@@ -270,7 +273,7 @@ class Driver:
                 return False
             self._take_up()
         self._begin()
-        left = min(max(0.0, self._look_at - self._worlds.now()), _SLICE)
+        left = min(max(0.0, self._look_at - self._worlds.now()), SPAN if self._put_off else _SLICE)
         if self._tasks:
             with suppress(TimeoutError):
                 self._finish(await asyncio.wait_for(self._done.get(), max(left, 0.01)))
@@ -304,14 +307,20 @@ class Driver:
         self._lanes.setdefault(ref.lane, _Queue()).ready.append((ref, known))
 
     def _begin(self) -> None:
-        """Begin with rows of every lane that has room, by turns: what is to be written goes before what is written."""
+        """Begin with rows of every lane that has room, by turns: what is to be written goes before what is written.
+
+        As long as something waits to be written, the looks are put off unless there is time to spare: one waits for its account's quota.
+        """
         looking = sum(lane.running for key, lane in self._lanes.items() if key.turn is not Turn.HOST)
-        unwritten = False
+        unwritten = self._put_off = False
         for key in sorted(self._lanes):
             if key.turn is not Turn.HOST and looking >= IN_FLIGHT:
                 break
+            if key.turn is Turn.THEN and unwritten and self._load() >= _FULL:
+                self._put_off = True
+                break
             lane = self._lanes[key]
-            width = _width(key.turn, unwritten)
+            width = _BESIDE if key.turn is Turn.THEN and unwritten else WIDTH
             while lane.ready and lane.running < width and (key.turn is Turn.HOST or looking < IN_FLIGHT):
                 ref, known = lane.ready.popleft()
                 task = asyncio.create_task(self._hops.hop(ref, known))

@@ -188,15 +188,18 @@ class Engine:
     async def hop(self, approve: Approve, stages: Collection[Stage], known: Entry | None = None) -> Entry:
         """Go on with the case as long as it stands at one of these stages and nothing has to be waited for. Raises as `run` does.
 
-        What has ended stays so: only a person begins it anew. `known` is the case as it was last seen: when somebody else has gone on with
-        it since, the first thing that happens to it is told so (`Busy`).
+        What has ended stays so: only a person begins it anew. `known` is the case as it was last seen. It is not held meanwhile, as that
+        would cost more than it saves: who goes on with a case that somebody else has gone on with is told so (`Busy`) before anything is
+        written. What a person works at is left to that person (`Busy`).
         """
-        with self._taken(known) as entry:
-            while True:
-                decision = self._decided(entry)
-                if entry.case.stage not in stages or decision.effect in (Effect.REST, Effect.WAIT):
-                    return entry
-                entry = await self._done(decision.effect, entry, approve)
+        order = self._order
+        self._journal.must_be_free(order.site, order.domain.name)
+        entry = known or self._journal.open_case(order.site, order.domain.name)
+        while True:
+            decision = self._decided(entry)
+            if entry.case.stage not in stages or decision.effect in (Effect.REST, Effect.WAIT):
+                return entry
+            entry = await self._done(decision.effect, entry, approve)
 
     async def prove(self, records: Sequence[Record], case: Case | None = None, waited: float = 0.0) -> Proof:
         """The proof in DNS alone, of these records; the case, if there is one, knows where they were written and what they replaced."""
@@ -232,11 +235,11 @@ class Engine:
     # -- one hop -------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _taken(self, known: Entry | None = None) -> Iterator[Entry]:
-        """The case, which nobody else on this machine goes on with meanwhile."""
+    def _taken(self) -> Iterator[Entry]:
+        """The case, held: other runs leave it alone meanwhile."""
         order = self._order
         with self._journal.lock_case(order.site, order.domain.name):
-            yield known or self._journal.open_case(order.site, order.domain.name)
+            yield self._journal.open_case(order.site, order.domain.name)
 
     def _decided(self, entry: Entry) -> Decision:
         """What is next, told to whoever watches."""

@@ -299,7 +299,12 @@ class Journal:
         """Hold a case, so that nobody else on this machine works at it for nothing. On several, its sequence number alone decides."""
         if self._leases is not None:
             return nullcontext()
-        return self._locked_file(f"case-{site}-{text(domain)}", text(domain))
+        return self._locked_file(_case_lock(site, domain), text(domain))
+
+    def must_be_free(self, site: str, domain: Name) -> None:
+        """Raises `Busy` when another process on this machine holds this case (`lock_case`). It is not held by whoever asks."""
+        if self._leases is None and self.is_locked(_case_lock(site, domain)):
+            raise _busy(text(domain))
 
     def is_locked(self, what: str) -> bool:
         """True when a process holds this name now."""
@@ -330,7 +335,7 @@ class Journal:
             try:
                 held.acquire()
             except Timeout as taken:
-                raise Busy(f"another wixsend process is working on {whose}", "Let it finish; wixsend status shows where it is.") from taken
+                raise _busy(whose) from taken
         try:
             yield lambda: None  # a process that stands still keeps it
         finally:
@@ -376,6 +381,14 @@ class Journal:
     def _unreadable(self, wrong: Exception) -> JournalError:
         said = visible(str(wrong))[:LONGEST]
         return JournalError(f"the journal {self.database.shown} cannot be read: {said}", "Update wixsend, or restore the file from a copy.")
+
+
+def _case_lock(site: str, domain: Name) -> str:
+    return f"case-{site}-{text(domain)}"
+
+
+def _busy(whose: str) -> Busy:
+    return Busy(f"another wixsend process is working on {whose}", "Let it finish; wixsend status shows where it is.")
 
 
 def _same_but_for_the_time(one: Case, other: Case) -> bool:

@@ -96,14 +96,17 @@ def absolute(written: str, origin: Name = dns.name.root) -> Name:
         return origin
     if len(written) > _LONGEST:
         raise ValueError(f"a text of {len(written)} characters is not a domain name")
-    return _read(written, origin)
+    return _read(written, origin.labels)
 
 
 @lru_cache(maxsize=16384)
-def _read(written: str, origin: Name) -> Name:
-    """`absolute`, of which the same few texts are asked again and again: Wix's targets, hosts' suffixes, each name of a domain."""
+def _read(written: str, origin: tuple[bytes, ...]) -> Name:
+    """`absolute`, of which the same few texts are asked again and again: Wix's targets, hosts' suffixes, each name of a domain.
+
+    The origin's labels, as a name's own hash is slower than the rest.
+    """
     try:
-        return dns.name.from_text(written, origin, idna_codec=dns.name.IDNA_2008_Practical)
+        return dns.name.from_text(written, Name(origin), idna_codec=dns.name.IDNA_2008_Practical)
     except (
         dns.name.IDNAException,
         dns.name.LabelTooLong,
@@ -132,17 +135,21 @@ def is_below(name: Name, ancestor: Name) -> bool:
 
 def ancestors(name: Name, top: Name) -> tuple[Name, ...]:
     """The names strictly above `name`, nearest first, down to and including `top`; empty when `name` is not below `top`."""
-    found: list[Name] = []
-    for _label in range(len(name) - len(top) if name.is_subdomain(top) else 0):
-        name = name.parent()
-        found.append(name)
-    return tuple(found)
+    return _above(name.labels, len(name) - len(top)) if name.is_subdomain(top) else ()
+
+
+@lru_cache(maxsize=16384)
+def _above(labels: tuple[bytes, ...], steps: int) -> tuple[Name, ...]:
+    """Asked several times about each name of a domain."""
+    return tuple(Name(labels[step:]) for step in range(1, steps + 1))
+
+
+_STAR = Name((b"*",))
 
 
 def wildcards_over(name: Name, apex: Name) -> tuple[Name, ...]:
     """The wildcard owners that could answer for `name` inside the zone at `apex` (RFC 4592), nearest first."""
-    star = dns.name.from_text("*", None)
-    return tuple(star.concatenate(above) for above in ancestors(name, apex))
+    return tuple(_STAR.concatenate(above) for above in ancestors(name, apex))
 
 
 def matches_suffix(name: Name, suffixes: frozenset[Name] | tuple[Name, ...]) -> bool:

@@ -11,14 +11,13 @@ from enum import IntEnum
 from itertools import batched
 from typing import Any, NamedTuple
 
-import dns.name
 import sqlalchemy as sa
 
 from wixsend.errors import Busy, ConfigError, Refused
 from wixsend.events import Reopened
 from wixsend.flow import EARLY, EFFECTS, RESTARTS, Case, Effect, Stage
 from wixsend.journal import Entry, Happened, Journal
-from wixsend.names import Name
+from wixsend.names import Name, absolute
 from wixsend.sheet import Row, Sheet
 from wixsend.tables import cases, events, rows, runs
 
@@ -514,7 +513,7 @@ def _refs(*more: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 def _ref(row: Any) -> Ref:
     order = (row.wix, row.provider, row.account, row.dmarc)
-    name = dns.name.from_text(row.domain)
+    name = absolute(row.domain)
     return Ref(row.number, row.line, row.case_id, row.site, name, *order, Stage(row.stage), row.due, row.host, row.at_account, row.seq)
 
 

@@ -7,6 +7,7 @@ them, signed, and tells the wire of each.
 """
 
 import asyncio
+import select
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -114,11 +115,11 @@ class HttpWire:
 
     def client(self, **options: Any) -> httpx.Client:
         """An httpx client under this wire's rules; `options` are httpx's own, on top of ours."""
-        return httpx.Client(transport=_Transport(self, **self._transport()), **self._options(options))
+        return _Client(transport=_Transport(self, **self._transport()), **self._options(options))
 
     def async_client(self, **options: Any) -> httpx.AsyncClient:
         """An asynchronous httpx client under this wire's rules; `options` are httpx's own, on top of ours."""
-        return httpx.AsyncClient(transport=_AsyncTransport(self, **self._transport()), **self._options(options))
+        return _AsyncClient(transport=_AsyncTransport(self, **self._transport()), **self._options(options))
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
@@ -203,6 +204,34 @@ def _may_speak(parts: SplitResult, plain_http: bool) -> bool:
         return False
 
 
+class _NoCookies(httpx.Cookies):
+    """Takes none. Each call is by itself, and finding out that an answer has no cookie is a good part of reading it."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Leave them."""
+
+
+_NO_COOKIES = _NoCookies()
+
+
+class _Cookieless:
+    @property
+    def cookies(self) -> httpx.Cookies:
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        """Keep none of these either."""
+
+
+class _Client(_Cookieless, httpx.Client):
+    pass
+
+
+class _AsyncClient(_Cookieless, httpx.AsyncClient):
+    pass
+
+
 class _Bounded(httpx.SyncByteStream, httpx.AsyncByteStream):
     """A response body that ends in `Unavailable` when it grows over `MAX_BODY`, or is not whole at `ends` (monotonic seconds)."""
 
@@ -266,6 +295,7 @@ class _AsyncTransport(httpx.AsyncHTTPTransport):
     def __init__(self, wire: HttpWire, **options: Any) -> None:
         super().__init__(**options)
         self._wire = wire
+        self._pool._network_backend = _Polled()  # as above
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         _ask_plainly(request)
@@ -356,3 +386,41 @@ class _TimedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+class _Polled(httpcore.AnyIOBackend):
+    """Connections that say at little cost whether they still stand: the pool asks all that rest at each request."""
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _polled(await super().connect_tcp(*args, **options))
+
+
+class _PolledStream(httpcore.AsyncNetworkStream):
+    def __init__(self, stream: httpcore.AsyncNetworkStream, socket: Any) -> None:
+        self._stream = stream
+        self._socket = socket
+        self._poll = select.poll()
+        self._poll.register(socket, select.POLLIN)
+
+    async def read(self, *args: Any, **options: Any) -> bytes:
+        return await self._stream.read(*args, **options)
+
+    async def write(self, *args: Any, **options: Any) -> None:
+        await self._stream.write(*args, **options)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _polled(await self._stream.start_tls(*args, **options))
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return self._socket.fileno() < 0 or bool(self._poll.poll(0))
+        return self._stream.get_extra_info(info)
+
+
+def _polled(stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
+    """The stream, where the system has poll(2)."""
+    socket = stream.get_extra_info("socket")
+    return _PolledStream(stream, socket) if hasattr(select, "poll") and socket is not None and socket.fileno() >= 0 else stream

@@ -333,11 +333,12 @@ class Run:
 
 @dataclass
 class Fleet(Run):
-    """One process that drives bulk runs. `hops` makes what goes on with a row, `watched` are the updates by domain, `told` what a person
-    is told.
+    """One process that drives bulk runs. `hops` makes what goes on with a row, `load` says how busy it is, `watched` are the updates by
+    domain, `told` what a person is told.
     """
 
     hops: type[Hops] = Hops
+    load: Callable[[], float] | None = None
     watched: list[tuple[str, Update]] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -363,7 +364,7 @@ class Fleet(Run):
             run = Runs(journal).get(name)
             worlds = _Worlds(outside, self.reach().wix)
             hops = self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
-            await Driver(run, hops, worlds, journal).drive(wait=wait)
+            await Driver(run, hops, worlds, journal, self.load).drive(wait=wait)
         finally:
             await outside.close()
             journal.close()
