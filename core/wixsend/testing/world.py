@@ -397,15 +397,17 @@ class _Worlds:
     def __init__(self, outside: "_Outside", key: WixApiKey) -> None:
         self._outside = outside
         self._key = key
+        self._at: dict[str, _Outside] = {}
         self.holdings = outside.holdings
         self.holdings.lists = True
         self.now = outside.now
         self.sleep = outside.sleep
 
     def at(self, _profile: str, site: str) -> "_Outside":
-        other = copy(self._outside)
-        other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site), self._outside.wix_quota(site))
-        return other
+        if site not in self._at:
+            other = self._at[site] = copy(self._outside)
+            other.wix = self._outside.wix.beside(WixApiKey(self._key.key, site), self._outside.wix_quota(site))
+        return self._at[site]
 
 
 def authenticate_apart(reach: Reach, at: float, domain: str) -> str:
