@@ -329,12 +329,13 @@ async def test_a_zone_that_no_listing_shows_is_asked_for(world: World) -> None:
     assert (commands["getList"], commands["getInfo"]) == (1, 1)
 
 
-async def test_a_listing_that_fails_costs_look_ups_and_no_domain(world: World) -> None:
-    world.server.faults.add(Fault("status", service="cloudflare", call=1, status=503))
+@pytest.mark.parametrize(("status", "calls"), [(503, 2 + 2 * 4), (403, 1 + 3 * 4)])
+async def test_a_listing_that_fails_costs_a_call_or_look_ups_and_no_domain(world: World, status: int, calls: int) -> None:
+    world.server.faults.add(Fault("status", service="cloudflare", call=1, status=status))
     fleet = world.fleet()
     await fleet.bulk(clients(world, 4, ("cloudflare",)))
     assert stages(fleet) == {Stage.DONE: 4}
-    assert world.server.count("cloudflare") == 1 + 3 * 4
+    assert world.server.count("cloudflare") == calls
 
 
 @pytest.mark.parametrize("service", ["wix", "cloudflare"])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wixsend.errors import Busy, ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
-from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, translate
+from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, ZonePage, translate
 from wixsend.records import Granularity, Snapshot, Zone
 from wixsend.redact import Redactor
 
@@ -109,12 +109,13 @@ class Adapter:
         """True when the plugin can list the account's zones."""
         return hasattr(self._provider, "zones")
 
-    async def zones(self) -> tuple[Zone, ...]:
-        """The zones that the account lists. Only for a plugin that `lists_zones`."""
+    async def zones(self, page: str = "") -> ZonePage:
+        """One page of the zones that the account lists (`ListsZones`). Only for a plugin that `lists_zones`."""
         lister: Any = self._provider
-        zones = await self._ask(lister.zones)
-        self._promised(_are(Zone, zones), "answered no zones when asked for all of them")
-        return tuple(zones)
+        found = await self._ask(lister.zones, page)
+        listed = isinstance(found, ZonePage) and _are(Zone, found.zones) and isinstance(found.following, str)
+        self._promised(listed, "answered no page of zones when asked for one")
+        return ZonePage(tuple(found.zones), found.following)
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """What is at these names, or in the whole zone: `Snapshot.covers` says which, and covers every name asked for."""

@@ -1,8 +1,9 @@
 """Floor 5. Which account holds which zone, asked as seldom as can be.
 
-For one domain each account is asked for its zone. For many, each account lists its zones once, and only what no listing shows, or shows
-otherwise than the world sees it, is asked for. An account that fails keeps nobody from the zones of the others; one that would answer every
-question with the same refusal is closed for a while.
+For one domain each account is asked for its zone. For many, each account lists its zones once, page by page as far as it takes, and only
+what no page shows, or shows otherwise than the world sees it, is asked for. A page that does not come keeps nobody: the listing goes on
+from there a little later. An account that fails keeps nobody from the zones of the others; one that would answer every question with the
+same refusal is closed for a while.
 """
 
 import asyncio
@@ -11,23 +12,34 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wixsend.adapters import Adapter
-from wixsend.errors import ConfigError, CredentialsRejected, ProviderError, QuotaExhausted, WixsendError
+from wixsend.errors import ConfigError, CredentialsRejected, ProviderError, QuotaExhausted, RateLimited, Unavailable, WixsendError
 from wixsend.events import Stopped
 from wixsend.names import Name
+from wixsend.provider import ZonePage
 from wixsend.records import Zone
 from wixsend.verdict import Delegation
 
 __all__ = ["Account", "Held", "Holdings"]
 
 _AGE = 3600.0
-"""Seconds for which a listing is believed. What has come since is asked for; what has gone is an error of the first read."""
+"""Seconds for which a listing is believed, from its first page on. What has come since is asked for; what has gone is an error of the first
+read."""
+
+_TRIES = 3
+"""How often a page is asked for at once: most of what fails does not fail twice."""
+
+_REST = 5.0
+"""Seconds for which a listing rests whose page did not come: longer than most troubles that pass. Zones that it does not show yet are asked
+for one by one meanwhile, so that much longer would cost more calls than it spares."""
+
+_AGAIN = 60.0
+"""Seconds for which one rests that was refused: the same question has the same answer until somebody has mended something."""
+
+_MOST = 10_000
+"""Pages of a listing: no account has as many, and pages without end would be read for ever."""
 
 _ASKED = 600.0
 """Seconds for which a zone that was found is not asked for again."""
-
-_AGAIN = 60.0
-"""Seconds until a listing that failed is asked for again; zones are asked for one by one meanwhile."""
-
 
 _CLOSED = 600.0
 """Seconds for which an account is closed. A process that goes on for weeks then finds out that somebody has mended it."""
@@ -55,11 +67,41 @@ class Held:
 
 
 @dataclass(slots=True)
-class _Ledger:
-    """What is known of one account: its listing (`None`: none), and until when; what it was asked for; what closed it, and until when."""
+class _Listing:
+    """The pages of an account's zones that have come: when the first did, what each was asked for with, what the next one is (`None`: there
+    is none), and the zones of all by apex. It rests for a while after one that did not come.
+    """
 
-    zones: Mapping[Name, Sequence[Zone]] | None = None
-    until: float = 0.0
+    began: float = 0.0
+    asked: list[str] = field(default_factory=list)
+    following: str | None = ""
+    zones: dict[Name, dict[tuple[str, str], Zone]] = field(default_factory=dict)
+    rests: float = 0.0
+    since: float = 0.0
+
+    def add(self, page: ZonePage, at: float) -> None:
+        """The next page. A zone that is on two, because others came or went meanwhile, is one."""
+        if not self.asked:
+            self.began = at
+        self.asked.append(self.following or "")
+        self.following = page.following or None
+        for zone in page.zones:
+            self.zones.setdefault(zone.apex, {})[zone.ref, zone.account] = zone
+
+    def lacks(self, apex: Name, now: float) -> bool:
+        """True when another page could show this apex, and may be asked for now."""
+        return self.following is not None and apex not in self.zones and not 0 <= now - self.since < self.rests
+
+    def rest(self, seconds: float, now: float) -> None:
+        """Ask for no page for a while."""
+        self.rests, self.since = seconds, now
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """What is known of one account: its listing, what it was asked for; what closed it, and until when."""
+
+    listing: _Listing = field(default_factory=_Listing)
     asked: dict[Name, tuple[float, list[Held]]] = field(default_factory=dict)
     closed: Stopped | None = None
     closed_until: float = 0.0
@@ -106,25 +148,51 @@ class Holdings:
             adapter = await self._opened(account)
             if not self.lists or not adapter.lists_zones:
                 return []
-            async with ledger.turn:
-                self._must_be_open(ledger)  # it may have been closed, while another domain had its turn
-                if self._now() >= ledger.until:
-                    ledger.zones, ledger.until = await self._listing(adapter)
+            listing = self._listing(ledger)
+            if delegation.apex not in listing.zones:
+                async with ledger.turn:
+                    self._must_be_open(ledger)  # it may have been closed, while another domain had its turn
+                    listing = await self._read_on(self._listing(ledger), adapter, delegation.apex)
         except _ITS_OWN as wrong:
             return self._failed(account, wrong)
-        return [Held(account, adapter, zone) for zone in (ledger.zones or {}).get(delegation.apex, ()) if _as_seen(zone, delegation)]
+        found = listing.zones.get(delegation.apex, {}).values()
+        return [Held(account, adapter, zone) for zone in found if _as_seen(zone, delegation)]
 
-    async def _listing(self, adapter: Adapter) -> tuple[Mapping[Name, Sequence[Zone]] | None, float]:
-        try:
-            zones = await adapter.zones()
-        except ProviderError as wrong:
-            if wrong.code in _CLOSING:
-                raise
-            return None, self._now() + _AGAIN
-        by_apex: dict[Name, list[Zone]] = {}
-        for zone in zones:
-            by_apex.setdefault(zone.apex, []).append(zone)
-        return by_apex, self._now() + _AGE
+    def _listing(self, ledger: _Ledger) -> _Listing:
+        """The account's listing as far as it has come; a new one, when that is too old."""
+        if ledger.listing.asked and not 0 <= self._now() - ledger.listing.began < _AGE:
+            ledger.listing = _Listing()
+        return ledger.listing
+
+    async def _read_on(self, listing: _Listing, adapter: Adapter, apex: Name) -> _Listing:
+        """The listing, after as many more of its pages as it takes to show this apex, or as many as come."""
+        while listing.lacks(apex, self._now()):
+            try:
+                page = await self._page(listing, adapter)
+            except ProviderError as wrong:
+                if wrong.code in _CLOSING:
+                    raise
+                listing.rest(_REST if wrong.transient else _AGAIN, self._now())
+            else:
+                listing.add(page, self._now())
+        return listing
+
+    async def _page(self, listing: _Listing, adapter: Adapter) -> ZonePage:
+        """The next page, asked for again at once where it may come then."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._asked(listing, adapter)
+            except ProviderError as wrong:
+                if not wrong.transient or isinstance(wrong, RateLimited):
+                    raise
+        return await self._asked(listing, adapter)
+
+    async def _asked(self, listing: _Listing, adapter: Adapter) -> ZonePage:
+        """The next page. Raises `Unavailable` for one that leads nowhere: back to where the listing has been, or on without an end."""
+        page = await adapter.zones(listing.following or "")
+        if page.following and (page.following in (*listing.asked, listing.following) or len(listing.asked) >= _MOST):
+            raise Unavailable(f"{adapter.label}: the pages of the account's zones have no end", "Tell the plugin's author.")
+        return page
 
     async def _held(self, account: Account, apex: Name) -> list[Held] | WixsendError:
         asked = self._ledger(account.name).asked
