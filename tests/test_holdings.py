@@ -3,19 +3,28 @@
 The host is Example DNS at the wire, a hundred zones a page.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
+from postgres import Postgres
 from wixsend.adapters import Adapter
-from wixsend.errors import CredentialsRejected
+from wixsend.errors import CredentialsRejected, ZoneNotHeld
+from wixsend.events import Stopped
 from wixsend.holdings import Held, Holdings
+from wixsend.journal import Journal
 from wixsend.names import absolute, text
 from wixsend.provider import Credentials, ProviderPlugin, ZonePage
+from wixsend.tables import about, tables, zone_pages
 from wixsend.testing.example import PLUGIN
 from wixsend.testing.example.adapter import ExampleProvider
 from wixsend.testing.example.sandbox import ExampleHost
@@ -24,6 +33,7 @@ from wixsend.testing.server import Fault, Server
 from wixsend.testing.world import Clock, OneAccount
 from wixsend.verdict import Delegation, NameServer
 from wixsend.wire import HttpWire
+from wixsend.zonepages import ZonePages
 
 
 @dataclass
@@ -212,3 +222,215 @@ async def test_a_listing_that_leads_back_has_failed_and_is_gone_on_with(vendor: 
     vendor.clock.at += 5
     assert await names(process, 248) == ["client-248.example"]
     assert vendor.pages == [1, 2, 2, 2, 2, 3]
+
+
+# -- what outlives a process -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.url()
+
+
+@pytest.fixture
+def journal(url: str, tmp_path: Path) -> Iterator[Callable[[], Journal]]:
+    """Opens the journal, as one more process."""
+    opened: list[Journal] = []
+
+    def opens() -> Journal:
+        opened.append(Journal(url, tmp_path))
+        return opened[-1]
+
+    yield opens
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def kept(journal: Callable[[], Journal]) -> Callable[[], ZonePages]:
+    return lambda: ZonePages(journal().database)
+
+
+type Opens = Callable[[], ZonePages]
+
+
+def rows(journal: Callable[[], Journal]) -> list[Any]:
+    with journal().database.reading() as connection:
+        return list(connection.execute(sa.select(zone_pages).order_by(zone_pages.c.number)).all())
+
+
+async def test_a_new_process_goes_on_from_the_pages_that_are_there(vendor: Vendor, kept: Opens) -> None:
+    await held(vendor.process(kept=kept()), 150)
+    assert vendor.pages == [1, 2]
+    vendor.clock.at += 600
+    again = vendor.process(kept=kept())
+    for number in (150, 0, 99):
+        assert await names(again, number) == [f"client-{number}.example"]
+    assert vendor.pages == [1, 2]
+    assert await names(again, 249) == ["client-249.example"]
+    assert (vendor.pages, vendor.look_ups) == ([1, 2, 3], [])
+
+
+async def test_what_is_kept_is_what_the_host_said(vendor: Vendor, kept: Opens) -> None:
+    first = await held(vendor.process(kept=kept()), 7)
+    assert [one.zone for one in await held(vendor.process(kept=kept()), 7)] == [one.zone for one in first]
+    assert vendor.pages == [1]
+
+
+async def test_a_kept_listing_is_an_hour_old_at_the_most(vendor: Vendor, kept: Opens, journal: Callable[[], Journal]) -> None:
+    await held(vendor.process(kept=kept()), 0)
+    vendor.clock.at += 3000
+    await held(vendor.process(kept=kept()), 249)
+    assert vendor.pages == [1, 2, 3]
+    vendor.clock.at += 600
+    again = vendor.process(kept=kept())
+    assert await names(again, 0) == ["client-0.example"]
+    assert await names(again, 249) == ["client-249.example"], "the second and third page are of the listing before"
+    assert vendor.pages == [1, 2, 3] * 2
+    assert {row.at for row in rows(journal)} == {vendor.clock.at}
+
+
+async def test_pages_that_are_too_old_go_with_anybody_s_first_page(vendor: Vendor, kept: Opens, journal: Callable[[], Journal]) -> None:
+    await held(vendor.process(kept=kept()), 249, OneAccount("former", "example", {}))
+    assert {row.account for row in rows(journal)} == {"former"}
+    vendor.clock.at += 3601
+    await held(vendor.process(kept=kept()), 0)
+    assert [(row.account, row.number) for row in rows(journal)] == [("example", 1)]
+
+
+async def test_pages_of_a_clock_that_was_set_back_do_not_live_for_ever(vendor: Vendor, kept: Opens, journal: Callable[[], Journal]) -> None:
+    await held(vendor.process(kept=kept()), 249)
+    vendor.clock.at -= 86400
+    await held(vendor.process(kept=kept()), 249)
+    await held(vendor.process(kept=kept()), 249)
+    assert vendor.pages == [1, 2, 3] * 2
+    assert {row.at for row in rows(journal)} == {vendor.clock.at}
+
+
+async def test_clocks_of_two_machines_may_differ(vendor: Vendor, kept: Opens) -> None:
+    await held(vendor.process(kept=kept()), 249)
+    vendor.clock.at -= 30
+    behind = vendor.process(kept=kept())
+    for number in (0, 249):
+        await held(behind, number)
+    assert vendor.pages == [1, 2, 3]
+
+
+async def test_another_token_is_not_given_the_zones_of_the_old_one(vendor: Vendor, kept: Opens) -> None:
+    await held(vendor.process(kept=kept()), 249)
+    vendor.host.credentials = {"token": "another-token"}  # type: ignore[misc]
+    await held(vendor.process(kept=kept()), 249)
+    assert vendor.pages == [1, 2, 3] * 2
+
+
+async def test_nor_is_another_account(vendor: Vendor, kept: Opens) -> None:
+    await held(vendor.process(kept=kept()), 249)
+    await held(vendor.process(kept=kept()), 249, OneAccount("other", "example", {}))
+    assert vendor.pages == [1, 2, 3] * 2
+
+
+async def test_no_secret_is_kept_nor_a_hash_that_anybody_could_make(vendor: Vendor, kept: Opens, journal: Callable[[], Journal]) -> None:
+    process = vendor.process(kept=kept())
+    ((found),) = await held(process, 249)
+    token = vendor.host.credentials["token"]
+    with journal().database.reading() as connection:
+        dump = str([connection.execute(sa.select(table)).all() for table in tables.sorted_tables])
+    hashes = [hashlib.new(name, token.encode()).hexdigest() for name in ("md5", "sha1", "sha256")]
+    for secret in (token, *hashes, found.adapter.opened_with.hex()):
+        assert secret[:16] not in dump
+    assert rows(journal)[0].opened in dump
+
+
+async def test_each_journal_has_a_salt_of_its_own(vendor: Vendor, postgres: Postgres, tmp_path: Path) -> None:
+    salts, keys = set(), set()
+    for number in range(2):
+        opened = Journal(postgres.url(), tmp_path / str(number))
+        await held(vendor.process(kept=ZonePages(opened.database)), 0)
+        with opened.database.reading() as connection:
+            salts.add(connection.execute(sa.select(about.c.value).where(about.c.key == "salt")).scalar_one())
+            keys.add(connection.execute(sa.select(zone_pages.c.opened)).scalar_one())
+        opened.close()
+    assert len(salts) == len(keys) == 2
+
+
+async def test_two_processes_at_a_time_keep_each_page_once(vendor: Vendor, kept: Opens, journal: Callable[[], Journal]) -> None:
+    vendor.server.faults.add(Fault("latency", times=2, seconds=0.2, match=lambda request: request.args.get("page") == "1"))
+    processes = [vendor.process(kept=kept()) for _ in range(2)]
+    found = await asyncio.gather(*(names(process, number) for process in processes for number in (249, 3, 120)))
+    assert found == [["client-249.example"], ["client-3.example"], ["client-120.example"]] * 2
+    assert [(row.number, row.asked, row.following) for row in rows(journal)] == [(1, "", "2"), (2, "2", "3"), (3, "3", "")]
+    assert vendor.look_ups == []
+
+
+async def test_what_another_process_reads_meanwhile_is_not_asked_for(vendor: Vendor, kept: Opens) -> None:
+    one, other = vendor.process(kept=kept()), vendor.process(kept=kept())
+    for number in (0, 100, 200):
+        for process in (one, other):
+            assert await names(process, number) == [f"client-{number}.example"]
+    assert vendor.pages == [1, 2, 3]
+
+
+@pytest.mark.parametrize("damage", ["", "[7]", "{", '[{"apex": "a..b"}]', "[" * 100_000])
+async def test_a_page_that_cannot_be_read_is_not_there(vendor: Vendor, kept: Opens, journal: Callable[[], Journal], damage: str) -> None:
+    await held(vendor.process(kept=kept()), 0)
+    with journal().database.writing() as connection:
+        connection.execute(sa.update(zone_pages).values(zones=damage))
+    assert await names(vendor.process(kept=kept()), 0) == ["client-0.example"]
+    assert vendor.pages == [1, 1]
+
+
+async def test_a_page_of_a_listing_that_was_led_elsewhere_is_not_taken(vendor: Vendor, kept: Opens, journal: Callable[[], Journal]) -> None:
+    await held(vendor.process(kept=kept()), 150)
+    with journal().database.writing() as connection:
+        connection.execute(sa.update(zone_pages).where(zone_pages.c.number == 2).values(asked="elsewhere", zones=json.dumps([])))
+    assert await names(vendor.process(kept=kept()), 150) == ["client-150.example"]
+    assert vendor.pages == [1, 2, 2]
+    assert rows(journal)[1].asked == "2"
+
+
+# -- what is forgotten -------------------------------------------------------------------------------------------------
+
+NOT_HELD = Stopped(ZoneNotHeld.code, ZoneNotHeld.exit_code, "the zone is gone", "")
+
+
+async def test_a_listing_that_shows_a_zone_that_is_not_held_is_forgotten(vendor: Vendor, kept: Opens) -> None:
+    process = vendor.process(kept=kept())
+    await held(process, 249)
+    del vendor.host._zones["client-7.example"]
+    await process.stopped("example", absolute("client-7.example"), NOT_HELD)
+    assert await names(process, 7) == []
+    assert await names(vendor.process(kept=kept()), 7) == []
+    assert vendor.pages == [1, 2, 3] * 2
+    assert vendor.look_ups == ["client-7.example"] * 2
+
+
+async def test_a_zone_that_it_did_not_show_says_nothing_of_a_listing(vendor: Vendor, kept: Opens) -> None:
+    process = vendor.process(kept=kept())
+    await held(process, 249)
+    await process.stopped("example", absolute("other.example"), NOT_HELD)
+    await process.stopped("example", absolute("client-7.example"), Stopped("refused", 3, "", ""))
+    await held(process, 249)
+    assert vendor.pages == [1, 2, 3]
+
+
+async def test_a_host_that_goes_on_listing_what_it_does_not_hold_is_not_listed_again_and_again(vendor: Vendor, kept: Opens) -> None:
+    process = vendor.process(kept=kept())
+    for number in range(5):
+        await held(process, number)
+        await process.stopped("example", absolute(f"client-{number}.example"), NOT_HELD)
+    assert (vendor.pages, vendor.look_ups) == ([1, 1], [])
+    assert await names(process, 4) == ["client-4.example"], "that one is asked for"
+    assert vendor.look_ups == ["client-4.example"]
+
+
+async def test_what_was_found_by_asking_is_asked_for_again_after_it_was_not_held(vendor: Vendor) -> None:
+    process = vendor.process()
+    process.lists = False
+    for _ in range(2):
+        await held(process, 7)
+    await process.stopped("example", absolute("client-7.example"), NOT_HELD)
+    await held(process, 7)
+    assert vendor.look_ups == ["client-7.example"] * 2

@@ -7,7 +7,9 @@ No message that leaves it holds a secret of the account, whatever the vendor or 
 
 import asyncio
 import copy
+import hashlib
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -47,6 +49,7 @@ class Adapter:
     it, or ran out of time, must take its outcome as unknown, and hold on to the zone until `idle()` returns. The next call starts after it.
 
     `settle` is how many seconds an edit may take to show in the host's answers: the plugin's, until whoever opens the account knows better.
+    `opened_with` is a digest of the base URL and the credentials. It is as secret as they are, since short ones can be guessed from it.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class Adapter:
         label: str = "",
         redactor: Redactor | None = None,
         quota: "Quota | None" = None,
+        opened_with: bytes = b"",
     ) -> None:
         self.plugin = plugin
         self.settle = plugin.settle
         self.label = label or plugin.label
+        self.opened_with = opened_with
         self._redactor = redactor or Redactor()
         self._provider = provider
         self._read: Read | None = None
@@ -76,7 +81,7 @@ class Adapter:
                 redactor.learn(each.name, credentials[each.name])
         plugin = plugin.way(credentials)
         try:
-            return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota)
+            return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota, _digest(wire.base_url, credentials))
         except WixsendError as wrong:
             raise _cleaned(wrong, redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
@@ -211,6 +216,10 @@ def _causes(wrong: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _digest(base_url: str, credentials: Credentials) -> bytes:
+    return hashlib.sha256(json.dumps([base_url, sorted(credentials.items())]).encode()).digest()
 
 
 def _are(kind: type, values: object) -> bool:

@@ -160,7 +160,7 @@ class Hops:
             async with self._writer(outside, ref):
                 entry = await engine.hop(agreed, AT_HOST, known)
             if entry.case.stop is not None:
-                self._worlds.holdings.stopped(ref.at_account, entry.case.stop)
+                await self._worlds.holdings.stopped(ref.at_account, entry.case.apex, entry.case.stop)
             return entry
         return await engine.hop(agreed, BEFORE_HOST if ref.stage in BEFORE_HOST else _AFTERWARDS, known)
 

@@ -12,14 +12,24 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from wixsend.adapters import Adapter
-from wixsend.errors import ConfigError, CredentialsRejected, ProviderError, QuotaExhausted, RateLimited, Unavailable, WixsendError
+from wixsend.errors import (
+    ConfigError,
+    CredentialsRejected,
+    ProviderError,
+    QuotaExhausted,
+    RateLimited,
+    Unavailable,
+    WixsendError,
+    ZoneNotHeld,
+)
 from wixsend.events import Stopped
 from wixsend.names import Name
 from wixsend.provider import ZonePage
 from wixsend.records import Zone
 from wixsend.verdict import Delegation
+from wixsend.zonepages import KeptPage, Place
 
-__all__ = ["Account", "Held", "Holdings"]
+__all__ = ["Account", "Held", "Holdings", "Pages"]
 
 _AGE = 3600.0
 """Seconds for which a listing is believed, from its first page on. What has come since is asked for; what has gone is an error of the first
@@ -34,6 +44,9 @@ for one by one meanwhile, so that much longer would cost more calls than it spar
 
 _AGAIN = 60.0
 """Seconds for which one rests that was refused: the same question has the same answer until somebody has mended something."""
+
+_APART = 60.0
+"""Seconds by which clocks of processes may differ. What was read at a moment further ahead was read before a clock was set back."""
 
 _MOST = 10_000
 """Pages of a listing: no account has as many, and pages without end would be read for ever."""
@@ -55,6 +68,14 @@ class Account(Protocol):
     def name(self) -> str: ...
     @property
     def plugin_name(self) -> str: ...
+
+
+class Pages(Protocol):
+    """Where pages of listings are kept for other processes (`wixsend.zonepages.ZonePages`). Thread-safe; may block."""
+
+    def find(self, place: Place, since: float, until: float) -> KeptPage | None: ...
+    def keep(self, place: Place, kept: KeptPage, since: float, until: float) -> None: ...
+    def forget(self, account: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,10 @@ class _Listing:
         """True when another page could show this apex, and may be asked for now."""
         return self.following is not None and apex not in self.zones and not 0 <= now - self.since < self.rests
 
+    def leads_on(self, page: ZonePage) -> bool:
+        """False for a page that leads back to where the listing has been, or on without an end."""
+        return not page.following or (page.following not in (*self.asked, self.following) and len(self.asked) < _MOST)
+
     def rest(self, seconds: float, now: float) -> None:
         """Ask for no page for a while."""
         self.rests, self.since = seconds, now
@@ -99,9 +124,10 @@ class _Listing:
 
 @dataclass(slots=True)
 class _Ledger:
-    """What is known of one account: its listing, what it was asked for; what closed it, and until when."""
+    """What is known of one account: its listing, and when one was last forgotten; what it was asked for; what closed it, until when."""
 
     listing: _Listing = field(default_factory=_Listing)
+    forgot: float = 0.0
     asked: dict[Name, tuple[float, list[Held]]] = field(default_factory=dict)
     closed: Stopped | None = None
     closed_until: float = 0.0
@@ -109,10 +135,21 @@ class _Ledger:
 
 
 class Holdings:
-    """Remembers for as long as it lives. `opens` opens an account, the same object each time; `lists` says that listings are worth it."""
+    """Remembers for as long as it lives. `opens` opens an account, the same object each time; `lists` says that listings are worth it.
 
-    def __init__(self, opens: Callable[[Account], Awaitable[Adapter]], now: Callable[[], float], *, lists: bool = False) -> None:
+    Pages of listings that other processes read are taken from `kept`, and put there for them.
+    """
+
+    def __init__(
+        self,
+        opens: Callable[[Account], Awaitable[Adapter]],
+        now: Callable[[], float],
+        *,
+        lists: bool = False,
+        kept: Pages | None = None,
+    ) -> None:
         self.lists = lists
+        self.kept = kept
         self._opens = opens
         self._now = now
         self._ledgers: dict[str, _Ledger] = {}
@@ -135,8 +172,24 @@ class Holdings:
             raise failures[0]
         return held
 
-    def stopped(self, account: str, stop: Stopped) -> None:
-        """What stopped a domain at this account. What would stop the others too closes it: they are told the same, and nobody asks."""
+    async def stopped(self, account: str, apex: Name, stop: Stopped) -> None:
+        """What stopped a domain of this zone at this account.
+
+        What would stop the others too closes the account: they are told the same, and nobody asks. Where the zone is not held although
+        the account's listing shows it, the listing is old: it is forgotten, though not again and again for a host that goes on listing
+        what it does not hold.
+        """
+        self._close(account, stop)
+        ledger, now = self._ledger(account), self._now()
+        if stop.error != ZoneNotHeld.code:
+            return
+        ledger.asked.pop(apex, None)
+        if ledger.listing.zones.pop(apex, None) is not None and not 0 <= now - ledger.forgot < _AGAIN:
+            ledger.listing, ledger.forgot = _Listing(), now
+            if self.kept is not None:
+                await asyncio.to_thread(self.kept.forget, account)
+
+    def _close(self, account: str, stop: Stopped) -> None:
         ledger, now = self._ledger(account), self._now()
         if stop.error in _CLOSING and now >= ledger.closed_until:
             ledger.closed, ledger.closed_until = stop, now + _CLOSED
@@ -152,7 +205,7 @@ class Holdings:
             if delegation.apex not in listing.zones:
                 async with ledger.turn:
                     self._must_be_open(ledger)  # it may have been closed, while another domain had its turn
-                    listing = await self._read_on(self._listing(ledger), adapter, delegation.apex)
+                    listing = await self._read_on(account, self._listing(ledger), adapter, delegation.apex)
         except _ITS_OWN as wrong:
             return self._failed(account, wrong)
         found = listing.zones.get(delegation.apex, {}).values()
@@ -160,37 +213,51 @@ class Holdings:
 
     def _listing(self, ledger: _Ledger) -> _Listing:
         """The account's listing as far as it has come; a new one, when that is too old."""
-        if ledger.listing.asked and not 0 <= self._now() - ledger.listing.began < _AGE:
+        if ledger.listing.asked and not -_APART <= self._now() - ledger.listing.began < _AGE:
             ledger.listing = _Listing()
         return ledger.listing
 
-    async def _read_on(self, listing: _Listing, adapter: Adapter, apex: Name) -> _Listing:
+    async def _read_on(self, account: Account, listing: _Listing, adapter: Adapter, apex: Name) -> _Listing:
         """The listing, after as many more of its pages as it takes to show this apex, or as many as come."""
         while listing.lacks(apex, self._now()):
             try:
-                page = await self._page(listing, adapter)
+                page, at = await self._page(account, listing, adapter)
             except ProviderError as wrong:
                 if wrong.code in _CLOSING:
                     raise
                 listing.rest(_REST if wrong.transient else _AGAIN, self._now())
             else:
-                listing.add(page, self._now())
+                listing.add(page, at)
         return listing
 
-    async def _page(self, listing: _Listing, adapter: Adapter) -> ZonePage:
+    async def _page(self, account: Account, listing: _Listing, adapter: Adapter) -> KeptPage:
+        """The next page: as another process has put it away, or asked for now, and put away for the others."""
+        if self.kept is None:
+            return KeptPage(await self._asked_for(listing, adapter), self._now())
+        place = Place(account.name, account.plugin_name, adapter.opened_with, len(listing.asked) + 1, listing.following or "")
+        found = await asyncio.to_thread(self.kept.find, place, *self._of_now(listing))
+        if found is None or not listing.leads_on(found.page):
+            found = KeptPage(await self._asked_for(listing, adapter), self._now())
+            await asyncio.to_thread(self.kept.keep, place, found, *self._of_now(listing))
+        return found
+
+    def _of_now(self, listing: _Listing) -> tuple[float, float]:
+        """Between which moments a page was read that belongs to this listing."""
+        return listing.began - _APART if listing.asked else self._now() - _AGE, self._now() + _APART
+
+    async def _asked_for(self, listing: _Listing, adapter: Adapter) -> ZonePage:
         """The next page, asked for again at once where it may come then."""
         for _ in range(_TRIES - 1):
             try:
-                return await self._asked(listing, adapter)
+                return await self._ask(listing, adapter)
             except ProviderError as wrong:
                 if not wrong.transient or isinstance(wrong, RateLimited):
                     raise
-        return await self._asked(listing, adapter)
+        return await self._ask(listing, adapter)
 
-    async def _asked(self, listing: _Listing, adapter: Adapter) -> ZonePage:
-        """The next page. Raises `Unavailable` for one that leads nowhere: back to where the listing has been, or on without an end."""
+    async def _ask(self, listing: _Listing, adapter: Adapter) -> ZonePage:
         page = await adapter.zones(listing.following or "")
-        if page.following and (page.following in (*listing.asked, listing.following) or len(listing.asked) >= _MOST):
+        if not listing.leads_on(page):
             raise Unavailable(f"{adapter.label}: the pages of the account's zones have no end", "Tell the plugin's author.")
         return page
 
@@ -218,7 +285,7 @@ class Holdings:
             raise _CLOSING[stop.error](stop.happened, stop.next_step)
 
     def _failed(self, account: Account, wrong: WixsendError) -> WixsendError:
-        self.stopped(account.name, Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step))
+        self._close(account.name, Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step))
         return wrong
 
     def _ledger(self, account: str) -> _Ledger:
