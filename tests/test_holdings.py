@@ -18,16 +18,18 @@ import sqlalchemy as sa
 
 from postgres import Postgres
 from wixsend.adapters import Adapter
-from wixsend.errors import CredentialsRejected, ZoneNotHeld
+from wixsend.errors import CredentialsRejected, RateLimited, ZoneNotHeld
 from wixsend.events import Stopped
 from wixsend.holdings import Held, Holdings
 from wixsend.journal import Journal
 from wixsend.names import absolute, text
 from wixsend.provider import Credentials, ProviderPlugin, ZonePage
+from wixsend.quota import Quotas
 from wixsend.tables import about, tables, zone_pages
 from wixsend.testing.example import PLUGIN
 from wixsend.testing.example.adapter import ExampleProvider
 from wixsend.testing.example.sandbox import ExampleHost
+from wixsend.testing.example.variants import BLOCKING
 from wixsend.testing.fakes import Request
 from wixsend.testing.server import Fault, Server
 from wixsend.testing.world import Clock, OneAccount
@@ -43,6 +45,7 @@ class Vendor:
     server: Server
     host: ExampleHost
     clock: Clock = field(default_factory=Clock)
+    quotas: Quotas | None = None
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def process(self, credentials: Credentials | None = None, plugin: ProviderPlugin = PLUGIN, **options: Any) -> Holdings:
@@ -51,7 +54,8 @@ class Vendor:
 
         async def opens(account: Any) -> Adapter:
             if account.name not in adapters:
-                adapter = Adapter.open(plugin, credentials or self.host.credentials, HttpWire(self.server.url("example")))
+                quota = self.quotas.quota(account.name, PLUGIN.quota) if self.quotas is not None else None
+                adapter = Adapter.open(plugin, credentials or self.host.credentials, HttpWire(self.server.url("example"), quota))
                 adapters[account.name] = adapter
                 self.opened.push_async_callback(adapter.close)
             return adapters[account.name]
@@ -434,3 +438,73 @@ async def test_what_was_found_by_asking_is_asked_for_again_after_it_was_not_held
     await process.stopped("example", absolute("client-7.example"), NOT_HELD)
     await held(process, 7)
     assert vendor.look_ups == ["client-7.example"] * 2
+
+
+# -- a vendor that wants to be left alone ------------------------------------------------------------------------------
+
+SPEED = 100.0
+
+
+@pytest_asyncio.fixture
+async def quotas(vendor: Vendor) -> AsyncIterator[Quotas]:
+    """A record of calls, kept from the beginning; a hundred seconds of it are one second."""
+    vendor.quotas = Quotas(speed=SPEED)
+    yield vendor.quotas
+    await vendor.quotas.close()
+
+
+@pytest.mark.parametrize("plugin", [PLUGIN, BLOCKING], ids=["asynchronous", "blocking"])
+async def test_nobody_waits_for_a_vendor_longer_than_he_is_patient_for(vendor: Vendor, quotas: Quotas, plugin: ProviderPlugin) -> None:
+    process = vendor.process(plugin=plugin)
+    process.patience = 5.0
+    vendor.server.faults.add(Fault("status", status=429, headers={"retry-after": "300"}))
+    for _ in range(3):
+        with pytest.raises(RateLimited) as told:
+            await held(process, 0)
+        assert told.value.retry_after is not None and 200 < told.value.retry_after <= 300
+    assert "left alone" in told.value.happened
+    assert vendor.server.count("example") == 1
+    left = (await quotas.quota("example", PLUGIN.quota).use()).shut
+    assert left < 300, "nobody who was turned away has made it longer"
+    vendor.clock.at += 300
+    await asyncio.sleep(left / SPEED)
+    assert await names(process, 0) == ["client-0.example"]
+    assert vendor.server.count("example") == 2
+
+
+async def test_what_is_known_already_needs_no_vendor(vendor: Vendor, quotas: Quotas) -> None:
+    process = vendor.process()
+    process.patience = 5.0
+    await held(process, 0)
+    quotas.quota("example", PLUGIN.quota).pause(300)
+    assert await names(process, 99) == ["client-99.example"]
+    with pytest.raises(RateLimited):
+        await held(process, 100)
+
+
+async def test_what_another_account_holds_is_returned(vendor: Vendor, quotas: Quotas) -> None:
+    process = vendor.process()
+    process.patience = 5.0
+    shut = OneAccount("shut", "example", {})
+    quotas.quota("shut", PLUGIN.quota).pause(300)
+    assert [one.account.name for one in await held(process, 0, shut, ACCOUNT)] == ["example"]
+    with pytest.raises(RateLimited):
+        await held(process, "other.example", shut, ACCOUNT)
+
+
+async def test_for_a_short_time_everybody_waits_and_who_has_one_domain_for_any(vendor: Vendor, quotas: Quotas) -> None:
+    hurried, single = vendor.process(), vendor.process()
+    hurried.patience, single.lists = 5.0, False
+    quota = quotas.quota("example", PLUGIN.quota)
+    quota.pause(4)
+    assert await names(hurried, 0) == ["client-0.example"]
+    quota.pause(60)
+    assert await names(single, 0) == ["client-0.example"]
+
+
+async def test_a_place_among_other_calls_is_waited_for(vendor: Vendor, quotas: Quotas) -> None:
+    """Three hundred seconds are six hundred calls."""
+    process = vendor.process()
+    process.patience = 5.0
+    await quotas.quota("example", PLUGIN.quota).ready(600)
+    assert await names(process, 0) == ["client-0.example"]

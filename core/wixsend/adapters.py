@@ -173,13 +173,21 @@ class Adapter:
         except ConfigError as wrong:
             raise _cleaned(wrong, self._redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
-            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError)), None)
+            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError) or self._is_shut(cause)), None)
             if stopped is not None:  # an SDK takes whatever stops its request for the network's failure
                 raise stopped from None
             told = translate(wrong, self._provider.errors, self.label, writing, self._redactor)
             if isinstance(told, RateLimited) and self._quota is not None:
                 self._quota.pause(told.retry_after)
             raise told from wrong
+
+    def _is_shut(self, cause: BaseException) -> bool:
+        """True where no call was made, because the vendor has said so earlier: it has not said it again."""
+        if self._quota is None:
+            return False
+        from wixsend.quota import Shut
+
+        return isinstance(cause, Shut)
 
     async def _do(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is None or self._quota is None:

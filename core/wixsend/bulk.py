@@ -56,6 +56,9 @@ _LOOK = 30.0
 """Seconds until the journal is looked at again for rows that other processes made due."""
 _BUSY = 5.0
 """Seconds until a domain is tried again that another process works on."""
+_PATIENCE = 5.0
+"""Seconds for which a domain that looks for its account waits for one that its vendor has shut; for more, its row waits in the journal, and
+its place is another one's."""
 _GRACE = 10.0
 """Seconds that work in flight gets to come to an end when a person stops the run."""
 
@@ -126,6 +129,7 @@ class Hops:
         self._log = log
         self._watch = watch or (lambda _ref, _update: None)
         self.stopping = False
+        worlds.holdings.patience = _PATIENCE
         self._began = worlds.now()
         self._scribe = Together(journal)
         self._times = journal.times.unattended()

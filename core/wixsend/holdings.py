@@ -7,6 +7,7 @@ same refusal is closed for a while.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -25,6 +26,7 @@ from wixsend.errors import (
 from wixsend.events import Stopped
 from wixsend.names import Name
 from wixsend.provider import ZonePage
+from wixsend.quota import patient
 from wixsend.records import Zone
 from wixsend.verdict import Delegation
 from wixsend.zonepages import KeptPage, Place
@@ -137,7 +139,8 @@ class _Ledger:
 class Holdings:
     """Remembers for as long as it lives. `opens` opens an account, the same object each time; `lists` says that listings are worth it.
 
-    Pages of listings that other processes read are taken from `kept`, and put there for them.
+    Pages of listings that other processes read are taken from `kept`, and put there for them. `patience` is for how many seconds one waits
+    for an account whose vendor has said that it was asked too often; where it takes longer, that is a `RateLimited` with the time.
     """
 
     def __init__(
@@ -150,6 +153,7 @@ class Holdings:
     ) -> None:
         self.lists = lists
         self.kept = kept
+        self.patience = math.inf
         self._opens = opens
         self._now = now
         self._ledgers: dict[str, _Ledger] = {}
@@ -256,7 +260,8 @@ class Holdings:
         return await self._ask(listing, adapter)
 
     async def _ask(self, listing: _Listing, adapter: Adapter) -> ZonePage:
-        page = await adapter.zones(listing.following or "")
+        with patient(self.patience):
+            page = await adapter.zones(listing.following or "")
         if not listing.leads_on(page):
             raise Unavailable(f"{adapter.label}: the pages of the account's zones have no end", "Tell the plugin's author.")
         return page
@@ -268,7 +273,8 @@ class Holdings:
             return held
         try:
             adapter = await self._opened(account)
-            held = [Held(account, adapter, zone) for zone in await adapter.zone(apex)]
+            with patient(self.patience):
+                held = [Held(account, adapter, zone) for zone in await adapter.zone(apex)]
         except _ITS_OWN as wrong:
             return self._failed(account, wrong)
         if held:
