@@ -6,8 +6,10 @@ The host is Example DNS at the wire, a hundred zones a page.
 import asyncio
 import hashlib
 import json
+import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import sqlalchemy as sa
 
 from postgres import Postgres
 from wixsend.adapters import Adapter
-from wixsend.errors import CredentialsRejected, RateLimited, ZoneNotHeld
+from wixsend.errors import CredentialsRejected, RateLimited, Unavailable, ZoneNotHeld
 from wixsend.events import Stopped
 from wixsend.holdings import Held, Holdings
 from wixsend.journal import Journal
@@ -508,3 +510,26 @@ async def test_a_place_among_other_calls_is_waited_for(vendor: Vendor, quotas: Q
     process.patience = 5.0
     await quotas.quota("example", PLUGIN.quota).ready(600)
     assert await names(process, 0) == ["client-0.example"]
+
+
+# -- all of it together ------------------------------------------------------------------------------------------------
+
+
+async def test_a_listing_comes_to_its_end_where_a_third_of_all_calls_fails_and_no_process_lives_long(
+    vendor: Vendor, kept: Opens, journal: Callable[[], Journal]
+) -> None:
+    """Ten pages, and a process that is gone after three domains."""
+    for number in range(250, 1000):
+        vendor.host.add_zone(f"client-{number}.example")
+    drawn = random.Random(7)
+    vendor.server.faults.add(Fault("status", times=100_000, match=lambda _request: drawn.random() < 0.36))
+    process = vendor.process(kept=kept())
+    for step, number in enumerate(drawn.sample(range(1000), 60)):
+        if step % 3 == 0:
+            process = vendor.process(kept=kept())
+        with suppress(Unavailable):
+            assert await names(process, number) == [f"client-{number}.example"]
+        vendor.clock.at += 3
+    assert [row.number for row in rows(journal)] == list(range(1, 11))
+    given = Counter(call.request.args["page"] for call in vendor.server.calls if is_page(call.request) and call.status == 200)
+    assert given == {str(page): 1 for page in range(1, 11)}, "no page was given twice"
