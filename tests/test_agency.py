@@ -190,6 +190,22 @@ def test_json_is_one_line_for_each_step_and_one_at_the_end(wixsend: Wixsend, san
     assert {each["outlook"] for each in checked["domains"]} == {"done"}
 
 
+def test_a_check_of_many_domains_lists_and_keeps_nothing(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
+    names = clients(sandbox, 20)
+    for listings in (1, 2):
+        assert wixsend("check", "-", stdin="\n".join(names)).code == 0
+        assert not (tmp_path / "state" / "journal.db").exists()
+        assert len([call for call in sandbox.calls if call.service == "cloudflare"]) == listings
+
+
+def test_a_run_of_many_domains_lists_once_for_itself_and_the_next(wixsend: Wixsend, sandbox: Sandbox) -> None:
+    names = clients(sandbox, 40)
+    assert wixsend("run", "-", "--yes", "--name", "first", stdin="\n".join(names[:20])).code == 0
+    assert wixsend("run", "-", "--yes", "--name", "second", stdin="\n".join(names[20:])).code == 0
+    listings = [call for call in sandbox.calls if call.service == "cloudflare" and call.request.args.get("per_page") == "50"]
+    assert len([call for call in listings if "name" not in call.request.args]) == 1
+
+
 def test_the_same_command_goes_on_without_another_yes_and_asks_for_what_is_new(wixsend: Wixsend, sandbox: Sandbox, tmp_path: Path) -> None:
     names = clients(sandbox, 3)
     (tmp_path / "c.txt").write_text("\n".join(names[:2]))

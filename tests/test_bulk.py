@@ -341,12 +341,34 @@ async def test_a_zone_that_no_listing_shows_is_asked_for(world: World) -> None:
     assert (commands["getList"], commands["getInfo"]) == (1, 1)
 
 
-async def test_a_listing_that_fails_costs_look_ups_and_no_domain(world: World) -> None:
-    world.server.faults.add(Fault("status", service="cloudflare", call=1, status=503))
+async def test_a_zone_that_has_gone_to_another_account_is_found_with_the_next_try(tmp_path: Path) -> None:
+    with World(tmp_path, accounts={"second": "cloudflare"}) as world:
+        held: Any = world.hosts["cloudflare"]
+        world.add("stays.example", "cloudflare", others("stays.example"))
+        held.add_zone("goes.example")
+        fleet = world.fleet()
+        await fleet.bulk("domain\nstays.example")
+        (gone,) = [zone for zone in held._zones if zone.row["name"] == "goes.example"]
+        held._zones.remove(gone)
+        world.add("goes.example", "second", others("goes.example"))
+        await world.fleet().bulk("domain\nstays.example\ngoes.example")
+        assert codes(fleet) == {"goes.example": "zone-not-held"}
+        journal = fleet.journal()
+        runs = Runs(journal)
+        runs.reopen(runs.case_ids(runs.get("clients")), {Stage.STOPPED}, world.clock.now())
+        journal.close()
+        await world.fleet().drive()
+        assert stages(fleet) == {Stage.DONE: 2}
+        assert [entry.case.account for entry in entries(fleet).values()] == ["cloudflare", "second"]
+
+
+@pytest.mark.parametrize(("status", "calls"), [(503, 2 + 2 * 4), (403, 1 + 3 * 4)])
+async def test_a_listing_that_fails_costs_a_call_or_look_ups_and_no_domain(world: World, status: int, calls: int) -> None:
+    world.server.faults.add(Fault("status", service="cloudflare", call=1, status=status))
     fleet = world.fleet()
     await fleet.bulk(clients(world, 4, ("cloudflare",)))
     assert stages(fleet) == {Stage.DONE: 4}
-    assert world.server.count("cloudflare") == 1 + 3 * 4
+    assert world.server.count("cloudflare") == calls
 
 
 @pytest.mark.parametrize("service", ["wix", "cloudflare"])

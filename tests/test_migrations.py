@@ -15,14 +15,16 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
+from postgres import Postgres
 from wixsend.errors import JournalError
 from wixsend.events import WixGenerating
 from wixsend.flow import Stage
 from wixsend.journal import Journal
 from wixsend.migrations import STEPS
 from wixsend.names import absolute, text
-from wixsend.tables import SCHEMA_VERSION, tables
+from wixsend.tables import SCHEMA_VERSION, about, tables, zone_pages
 
 FIRST = Path(__file__).with_name("journal-1.sql")
 
@@ -80,6 +82,39 @@ def test_the_tables_are_those_that_are_made_new(old: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables) == []
     engine.dispose()
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_the_way_may_begin_at_every_version(old: Path, version: int) -> None:
+    engine = sa.create_engine(f"sqlite:///{old / 'journal.db'}")
+    with engine.begin() as connection:
+        for step in range(2, version + 1):
+            STEPS[step](Operations(MigrationContext.configure(connection)))
+        connection.execute(sa.update(about).where(about.c.key == "schema").values(value=str(version)))
+    engine.dispose()
+    opened(old).close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), tables) == []
+    assert rows(old / "journal.db", "about") == [("schema", str(SCHEMA_VERSION))]
+    assert len(rows(old / "journal.db", "cases")) == 8
+    assert (old / f"journal.db.version-{version}").exists()
+    engine.dispose()
+
+
+def test_a_shared_journal_of_version_3_is_brought_up_to_date(postgres: Postgres, tmp_path: Path) -> None:
+    journal = Journal(postgres.url(), tmp_path)
+    url = journal.database.url
+    journal.append(journal.open_case("main", absolute("old.example")), WixGenerating("id"), 1.0)
+    with journal.database.writing() as connection:
+        zone_pages.drop(connection)
+        connection.execute(sa.update(about).where(about.c.key == "schema").values(value="3"))
+    journal.close()
+    journal = Journal(url.render_as_string(hide_password=False), tmp_path)
+    assert [text(entry.domain) for entry in journal.entries()] == ["old.example"]
+    with journal.database.reading() as connection:
+        ours = {"include_name": lambda name, kind, _of: kind != "table" or name in tables.tables, "compare_type": True}
+        assert compare_metadata(MigrationContext.configure(connection, opts=ours), tables) == []
+    journal.close()
 
 
 def test_a_copy_of_the_old_one_is_kept_and_it_is_not_done_twice(old: Path) -> None:

@@ -400,7 +400,7 @@ def test_a_database_of_the_first_version_becomes_one_of_todays_by_one_of_many(ur
     later = ("provider", "account", "code", "at")
     execute(
         url,
-        *(sa.text(f"DROP TABLE {table}") for table in ("rows", "runs", "leases")),
+        *(sa.text(f"DROP TABLE {table}") for table in ("rows", "runs", "leases", "zone_pages")),
         *(sa.text(f"ALTER TABLE cases DROP COLUMN {column}") for column in later),
         sa.update(about).where(about.c.key == "schema").values(value="1"),
     )

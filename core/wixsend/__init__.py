@@ -31,11 +31,13 @@ if TYPE_CHECKING:
         CredentialField,
         Credentials,
         ErrorRule,
+        ListsZones,
         Provider,
         ProviderPlugin,
         Rate,
         Receipt,
         Wire,
+        ZonePage,
         retry_after,
     )
     from wixsend.records import WHOLE, Fragile, Granularity, Limits, Record, Snapshot, Zone, txt_rdata, txt_text
@@ -51,7 +53,9 @@ _HOME = {
     "names": "Name absolute relative_text text",
     "onebyone": "OneByOne write_one_by_one",
     "plan": "Change Edit",
-    "provider": "BlockingProvider CredentialField Credentials ErrorRule Provider ProviderPlugin Rate Receipt Wire retry_after",
+    "provider": (
+        "BlockingProvider CredentialField Credentials ErrorRule ListsZones Provider ProviderPlugin Rate Receipt Wire ZonePage retry_after"
+    ),
     "records": "WHOLE Fragile Granularity Limits Record Snapshot Zone txt_rdata txt_text",
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
@@ -71,6 +75,7 @@ __all__ = [
     "Fragile",
     "Granularity",
     "Limits",
+    "ListsZones",
     "Name",
     "OneByOne",
     "OutcomeUnknown",
@@ -89,6 +94,7 @@ __all__ = [
     "WixsendError",
     "Zone",
     "ZoneNotHeld",
+    "ZonePage",
     "__version__",
     "absolute",
     "hookimpl",

@@ -7,7 +7,9 @@ No message that leaves it holds a secret of the account, whatever the vendor or 
 
 import asyncio
 import copy
+import hashlib
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wixsend.errors import Busy, ConfigError, PluginBroken, QuotaError, RateLimited, Unavailable, WixsendError
 from wixsend.names import Name, text
 from wixsend.plan import Edit
-from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, translate
+from wixsend.provider import BlockingProvider, Credentials, Provider, ProviderPlugin, Receipt, ZonePage, translate
 from wixsend.records import Granularity, Snapshot, Zone
 from wixsend.redact import Redactor
 
@@ -47,6 +49,7 @@ class Adapter:
     it, or ran out of time, must take its outcome as unknown, and hold on to the zone until `idle()` returns. The next call starts after it.
 
     `settle` is how many seconds an edit may take to show in the host's answers: the plugin's, until whoever opens the account knows better.
+    `opened_with` is a digest of the base URL and the credentials. It is as secret as they are, since short ones can be guessed from it.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class Adapter:
         label: str = "",
         redactor: Redactor | None = None,
         quota: "Quota | None" = None,
+        opened_with: bytes = b"",
     ) -> None:
         self.plugin = plugin
         self.settle = plugin.settle
         self.label = label or plugin.label
+        self.opened_with = opened_with
         self._redactor = redactor or Redactor()
         self._provider = provider
         self._read: Read | None = None
@@ -76,7 +81,7 @@ class Adapter:
                 redactor.learn(each.name, credentials[each.name])
         plugin = plugin.way(credentials)
         try:
-            return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota)
+            return cls(plugin, plugin.opens(credentials, wire), label, redactor, wire.quota, _digest(wire.base_url, credentials))
         except WixsendError as wrong:
             raise _cleaned(wrong, redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
@@ -109,12 +114,13 @@ class Adapter:
         """True when the plugin can list the account's zones."""
         return hasattr(self._provider, "zones")
 
-    async def zones(self) -> tuple[Zone, ...]:
-        """The zones that the account lists. Only for a plugin that `lists_zones`."""
+    async def zones(self, page: str = "") -> ZonePage:
+        """One page of the zones that the account lists (`ListsZones`). Only for a plugin that `lists_zones`."""
         lister: Any = self._provider
-        zones = await self._ask(lister.zones)
-        self._promised(_are(Zone, zones), "answered no zones when asked for all of them")
-        return tuple(zones)
+        found = await self._ask(lister.zones, page)
+        listed = isinstance(found, ZonePage) and _are(Zone, found.zones) and isinstance(found.following, str)
+        self._promised(listed, "answered no page of zones when asked for one")
+        return ZonePage(tuple(found.zones), found.following)
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """What is at these names, or in the whole zone: `Snapshot.covers` says which, and covers every name asked for."""
@@ -167,13 +173,21 @@ class Adapter:
         except ConfigError as wrong:
             raise _cleaned(wrong, self._redactor) from wrong.__cause__
         except (Exception, SystemExit) as wrong:
-            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError)), None)
+            stopped = next((cause for cause in _causes(wrong) if isinstance(cause, Busy | QuotaError) or self._is_shut(cause)), None)
             if stopped is not None:  # an SDK takes whatever stops its request for the network's failure
                 raise stopped from None
             told = translate(wrong, self._provider.errors, self.label, writing, self._redactor)
             if isinstance(told, RateLimited) and self._quota is not None:
                 self._quota.pause(told.retry_after)
             raise told from wrong
+
+    def _is_shut(self, cause: BaseException) -> bool:
+        """True where no call was made, because the vendor has said so earlier: it has not said it again."""
+        if self._quota is None:
+            return False
+        from wixsend.quota import Shut
+
+        return isinstance(cause, Shut)
 
     async def _do(self, method: Callable[..., Any], *args: Any) -> Any:
         if self._thread is None or self._quota is None:
@@ -210,6 +224,10 @@ def _causes(wrong: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _digest(base_url: str, credentials: Credentials) -> bytes:
+    return hashlib.sha256(json.dumps([base_url, sorted(credentials.items())]).encode()).digest()
 
 
 def _are(kind: type, values: object) -> bool:

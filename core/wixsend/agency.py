@@ -16,6 +16,7 @@ from wixsend.board import Board
 from wixsend.bulk import IN_FLIGHT, Common, Driver, Hops, Watch, agreed, bug_of, order_of
 from wixsend.engine import Engine, Preview, Update
 from wixsend.errors import BadDomain, Busy, ConfigError, JournalError, NotVisible, Refused, SomeFailed, WixsendError
+from wixsend.events import Stopped
 from wixsend.flow import Stage
 from wixsend.folder import append_private
 from wixsend.forecast import Look, Wanted, look_ahead
@@ -29,6 +30,7 @@ from wixsend.session import Session, state_folder
 from wixsend.tables import cases
 from wixsend.terminal import Terminal
 from wixsend.worker import Worker
+from wixsend.zonepages import ZonePages
 
 __all__ = ["Asked", "cancel", "check", "report", "retry", "run", "status", "undo", "worker"]
 
@@ -147,7 +149,7 @@ async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, li
         return
     if not terminal.interactive:
         raise Refused("nothing was begun: there is no terminal to ask on, and no --yes", "See wixsend bulk check; then run it with --yes.")
-    session.holdings.lists = len(listed.sheet.rows) >= _LISTING
+    _list_zones(session, len(listed.sheet.rows))
     forecast = await look_ahead(listed.wanted, session, session.plugins, session.budgets, _counted(terminal, len(listed.sheet.rows)))
     terminal.tell(*tally.forecast_blocks(forecast, time.time(), session.config.times))
     if not terminal.confirm(question):
@@ -157,7 +159,7 @@ async def _agree(session: Session, terminal: Terminal, runs: Runs, name: str, li
 async def _drive(session: Session, terminal: Terminal, run: Run, *, wait: bool) -> int:
     """Drive the run, show it, and say how it ended."""
     runs, journal = Runs(session.journal), session.journal
-    session.holdings.lists = sum(group.count for group in runs.groups(run)) >= _LISTING
+    _list_zones(session, sum(group.count for group in runs.groups(run)))
     with Board(terminal, runs, run, session) as board:
         async with _refreshed(board):
             if journal.database.shared:
@@ -186,6 +188,13 @@ async def _take_part(session: Session, terminal: Terminal, runs: Runs, run: Run,
         return _hops(session, other, board.watch if other.id == run.id else None)
 
     await Worker(session, session.journal, hops, terminal.tell).work(over)
+
+
+def _list_zones(session: Session, domains: int) -> None:
+    """Let each account list its zones where so many domains are worth it; what it lists is for every process that shares the journal."""
+    if domains >= _LISTING:
+        session.holdings.lists = True
+        session.holdings.kept = ZonePages(session.journal.database)
 
 
 def _hops(session: Session, run: Run, watch: Watch | None) -> Hops:
@@ -282,7 +291,7 @@ async def worker(session: Session, terminal: Terminal) -> int:
             told.pop(ref.case_id, None)
 
     def hops(run: Run) -> Hops:
-        session.holdings.lists |= sum(group.count for group in runs.groups(run)) >= _LISTING
+        _list_zones(session, sum(group.count for group in runs.groups(run)))
         return _hops(session, run, watch)
 
     terminal.tell(f"working on the runs in {journal.database.shown}; Ctrl-C stops this worker, and others go on")
@@ -381,7 +390,7 @@ async def undo(session: Session, terminal: Terminal, name: str, *, yes: bool) ->
         if session.journal.database.shared:
             await _until_let_go(session, terminal, runs.case_ids(run))
             wrote = [filed for filed in runs.filed(run) if filed.entry.case.written or filed.entry.case.intended]
-        session.holdings.lists = len(wrote) >= _LISTING
+        _list_zones(session, len(wrote))
         failed = [cause for cause in await _taken_back(session, terminal, runs, run, wrote) if cause is not None]
     if terminal.json:
         told = [{"domain": domain, "code": e.code, "happened": e.happened, "next": e.next_step} for domain, e in failed]
@@ -420,6 +429,9 @@ async def _taken_back(
         ref = refs[filed.entry.id]
         async with room:
             wrong = await attempt(ref)
+            if wrong is not None:
+                case, stop = filed.entry.case, Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step)
+                await session.holdings.stopped(case.account, case.apex, stop)
         done += 1
         tell(done)
         return None if wrong is None else (text(ref.domain), wrong)

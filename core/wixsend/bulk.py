@@ -61,6 +61,9 @@ _LOOK = 30.0
 """Seconds until the journal is looked at again for rows that other processes made due."""
 _BUSY = 5.0
 """Seconds until a domain is tried again that another process works on."""
+_PATIENCE = 5.0
+"""Seconds for which a domain that looks for its account waits for one that its vendor has shut; for more, its row waits in the journal, and
+its place is another one's."""
 _GRACE = 10.0
 """Seconds that work in flight gets to come to an end when a person stops the run."""
 
@@ -131,6 +134,7 @@ class Hops:
         self._log = log
         self._watch = watch or (lambda _ref, _update: None)
         self.stopping = False
+        worlds.holdings.patience = _PATIENCE
         self._began = worlds.now()
         self._scribe = Together(journal)
         self._times = journal.times.unattended()
@@ -165,7 +169,7 @@ class Hops:
             async with self._writer(outside, ref):
                 entry = await engine.hop(agreed, AT_HOST, known)
             if entry.case.stop is not None:
-                self._worlds.holdings.stopped(ref.at_account, entry.case.stop)
+                await self._worlds.holdings.stopped(ref.at_account, entry.case.apex, entry.case.stop)
             return entry
         return await engine.hop(agreed, BEFORE_HOST if ref.stage in BEFORE_HOST else _AFTERWARDS, known)
 

@@ -57,7 +57,22 @@ def _leases(op: "Operations") -> None:
     )
 
 
-STEPS: Mapping[int, Callable[["Operations"], None]] = {2: _runs_and_rows, 3: _leases}
+def _zone_pages(op: "Operations") -> None:
+    """Version 4: what accounts list of their zones, page by page."""
+    op.create_table(
+        "zone_pages",
+        sa.Column("account", sa.String(200), primary_key=True),
+        sa.Column("provider", sa.String(100), primary_key=True),
+        sa.Column("opened", sa.String(64), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("asked", sa.Text, nullable=False),
+        sa.Column("at", sa.Float, nullable=False),
+        sa.Column("following", sa.Text, nullable=False),
+        sa.Column("zones", sa.Text, nullable=False),
+    )
+
+
+STEPS: Mapping[int, Callable[["Operations"], None]] = {2: _runs_and_rows, 3: _leases, 4: _zone_pages}
 """By the version that a step leads to."""
 
 

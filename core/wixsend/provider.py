@@ -40,6 +40,7 @@ __all__ = [
     "Rate",
     "Receipt",
     "Wire",
+    "ZonePage",
     "retry_after",
     "translate",
 ]
@@ -83,6 +84,14 @@ class Receipt:
 
     records: tuple[Record, ...] | None = None
     removed: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ZonePage:
+    """One page of the zones of an account. `following` is what to ask for the next page with, empty after the last one."""
+
+    zones: Sequence[Zone]
+    following: str = ""
 
 
 class Wire(Protocol):
@@ -179,11 +188,15 @@ class Provider(Protocol):
 class ListsZones(Protocol):
     """What a provider may offer beside its three answers, in an `async def` or, where it blocks, a plain `def`."""
 
-    async def zones(self) -> Sequence[Zone]:
-        """The zones of the account, every page of them, each as `zone` would describe it; for a run with many domains.
+    async def zones(self, page: str = "") -> ZonePage:
+        """One page of the account's zones, one call of the host's API, each zone as `zone` would describe it; for runs of many domains.
 
-        It may leave out zones that `zone` finds (shared ones), and `record_count`. Where it cannot tell what serves a zone, it gives
-        the name servers that a zone without a problem has: the core asks `zone` when the world sees others.
+        `page` is empty for the first, then what the page before called `following`. Nothing is remembered between pages: the next one may
+        be asked for by another process an hour later, and one that failed is asked for again. A page that is shorter than what the host
+        counts raises, as does any answer that is not of the form that was agreed; it is never the last page.
+
+        A listing may leave out zones that `zone` finds (shared ones), and `record_count`. Where it cannot tell what serves a zone, it
+        gives the name servers that a zone without a problem has: the core asks `zone` when the world sees others.
         """
         ...
 

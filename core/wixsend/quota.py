@@ -17,6 +17,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -31,7 +33,7 @@ from wixsend.errors import QuotaError, RateLimited, Unavailable
 from wixsend.folder import make_private, private_folder
 from wixsend.provider import Rate
 
-__all__ = ["IN_MEMORY", "Budget", "Quota", "Quotas", "Slot", "Use", "kept"]
+__all__ = ["IN_MEMORY", "Budget", "Quota", "Quotas", "Shut", "Slot", "Use", "kept", "patient"]
 
 IN_MEMORY = "sqlite://"
 """The URL of a record that is this process' own, and ends with it."""
@@ -92,16 +94,37 @@ def kept(rates: Sequence[Rate], reserve: float = 0.0) -> tuple[Rate, ...]:
     )
 
 
+class Shut(RateLimited):
+    """The vendor has said to come back later than somebody is `patient` for. Nothing was sent."""
+
+
+_patience: ContextVar[float] = ContextVar("patience", default=math.inf)
+
+
+@contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """For calls that are made inside, no more than so many seconds are waited for a vendor that wants to be left alone: `Shut` is raised.
+
+    For a place among other calls they wait as long as it takes.
+    """
+    before = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(before)
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Calls that were counted: they may be made in `wait` seconds (negative: since then). `at` is that moment, `rows` where they stand in
-    the record."""
+    the record; for the first `shut` seconds the vendor wants to be left alone."""
 
     rows: tuple[int, ...]
     at: int
     wait: float
     since: float
     """The monotonic clock when this was said."""
+    shut: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +351,12 @@ class Quota:
         slot: Slot = yield lambda connection: self._count(connection, calls)
         try:
             while slot.wait > 0:
+                if slot.shut > _patience.get():
+                    raise Shut(
+                        f"{self._name} has said that it was asked too often, and is left alone for {slot.shut:.0f} s; nothing was sent",
+                        "It goes on by itself then; the same command does, too.",
+                        retry_after=slot.shut,
+                    )
                 if slot.wait > within:
                     raise RateLimited(
                         f"{self._name}: the quota allows the next call in {slot.wait:.0f} s; nothing was sent",
@@ -443,7 +472,7 @@ class Quota:
         rows = [connection.execute(_INSERT, of | {"when": at}).scalar_one() for _ in range(calls)]
         if any(row % _TIDY == 0 for row in rows):
             connection.execute(_FORGET, of | {"before": now - self._longest})
-        return Slot(tuple(rows), at, (at - now) / 1000, time.monotonic())
+        return Slot(tuple(rows), at, (at - now) / 1000, time.monotonic(), max(0.0, (shut - now) / 1000))
 
     def _confirm(self, connection: sa.Connection, slot: Slot) -> Slot:
         """The slot whose time has come; another one where the vendor has shut the door since, or it was missed."""

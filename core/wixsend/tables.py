@@ -7,9 +7,9 @@ somebody's spreadsheet, and the case that it is about. Two runs that name one do
 
 import sqlalchemy as sa
 
-__all__ = ["SCHEMA_VERSION", "about", "cases", "events", "leases", "rows", "runs", "snapshots", "tables"]
+__all__ = ["SCHEMA_VERSION", "about", "cases", "events", "leases", "rows", "runs", "snapshots", "tables", "zone_pages"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The version of these tables. Whoever changes them raises it, and adds a step to `wixsend.migrations`."""
 
 tables = sa.MetaData()
@@ -102,3 +102,18 @@ leases = sa.Table(
     sa.Column("until", sa.Float, nullable=False),
 )
 """What one process at a time may hold where several machines share the journal: see `wixsend.leases`. `until` is the database's clock."""
+
+zone_pages = sa.Table(
+    "zone_pages",
+    tables,
+    sa.Column("account", sa.String(200), primary_key=True),
+    sa.Column("provider", sa.String(100), primary_key=True),
+    sa.Column("opened", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("asked", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("following", sa.Text, nullable=False),
+    sa.Column("zones", sa.Text, nullable=False),
+)
+"""Pages of what accounts list: see `wixsend.zonepages`. `opened` is the keyed digest of what the account was opened with, `asked` what the
+page was asked for with, `at` when, `following` what the next one is asked for with, `zones` a JSON list."""

@@ -116,7 +116,7 @@ def life() -> str:
 
 CONTRACT: Mapping[str, str] = {
     "The plugin, as data": "ProviderPlugin CredentialField Granularity Rate Limits",
-    "An open account": "Provider BlockingProvider Credentials Wire Receipt",
+    "An open account": "Provider BlockingProvider ListsZones ZonePage Credentials Wire Receipt",
     "What is in a zone": "Zone Snapshot WHOLE Record Fragile",
     "What is to be written": "Edit Change",
     "A host that takes one record with each call": "OneByOne write_one_by_one",

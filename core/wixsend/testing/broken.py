@@ -15,7 +15,7 @@ import httpx
 from wixsend.errors import CredentialsRejected, ProviderError, Unavailable
 from wixsend.names import Name, text
 from wixsend.plan import Edit
-from wixsend.provider import Credentials, ProviderPlugin, Receipt, Wire
+from wixsend.provider import Credentials, ProviderPlugin, Receipt, Wire, ZonePage
 from wixsend.records import Granularity, Record, Snapshot, Zone
 from wixsend.testing.conformance import ProviderConformance
 from wixsend.testing.example import PLUGIN
@@ -36,6 +36,7 @@ __all__ = [
     "BypassesTheWire",
     "CallsTheUnknownRejected",
     "ComparesAsText",
+    "CountsPages",
     "CutsBigZones",
     "DoesNothing",
     "DoublesTheZone",
@@ -57,7 +58,9 @@ __all__ = [
     "LeaksInRepr",
     "LeaksInUrls",
     "LeavesOutTypes",
+    "ListsAllAtOnce",
     "ListsOnePage",
+    "ListsWithoutEnd",
     "LosesFinalDots",
     "LowersText",
     "MakesRowsAnew",
@@ -213,19 +216,40 @@ class GivesUpOnPages(ExampleProvider):
 
 @_broken("lists the first page of its zones", "test_every_zone_is_listed_as_it_is_described")
 class ListsOnePage(ExampleProvider):
-    async def zones(self) -> list[Zone]:
-        return [to_zone(row) for row in (await self._ask("GET", "/v1/zones", params=[]))["zones"]]
+    async def zones(self, page: str = "") -> ZonePage:
+        return replace(await super().zones(), following="")
 
 
-@_broken("lists the zones that it got when a page does not come", "test_a_page_that_fails_fails_the_listing")
+@_broken("takes a page of its zones that does not come for the end of them", "test_a_page_of_zones_that_fails_is_asked_for_again")
 class GivesUpOnListings(ExampleProvider):
-    async def zones(self) -> list[Zone]:
-        zones: list[Zone] = []
+    async def zones(self, page: str = "") -> ZonePage:
         with suppress(ValueError):
-            while not zones or len(zones) % 100 == 0:
-                page = await self._ask("GET", "/v1/zones", params=[("page", str(len(zones) // 100 + 1))])
-                zones += map(to_zone, page["zones"])
-        return zones
+            return await super().zones(page)
+        return ZonePage(())
+
+
+@_broken("goes on from the page that it gave last, whatever page is asked for", "test_a_page_of_zones_that_fails_is_asked_for_again")
+class CountsPages(ExampleProvider):
+    _given = 0
+
+    async def zones(self, page: str = "") -> ZonePage:
+        self._given = self._given + 1 if page else 1
+        return await super().zones(str(self._given))
+
+
+@_broken("gives the whole listing for a page", "test_a_page_of_zones_is_one_call")
+class ListsAllAtOnce(ExampleProvider):
+    async def zones(self, page: str = "") -> ZonePage:
+        pages = await self._pages("/v1/zones", [], "zones")
+        return ZonePage([to_zone(row) for each in pages for row in each["zones"]])
+
+
+@_broken("has another page of zones after the last one, for ever", "test_every_zone_is_listed_as_it_is_described")
+class ListsWithoutEnd(ExampleProvider):
+    async def zones(self, page: str = "") -> ZonePage:
+        number = int(page or 1)
+        found = await self._ask("GET", "/v1/zones", params=[("page", str(number))])
+        return ZonePage([to_zone(row) for row in found["zones"]], str(number + 1))
 
 
 @_broken("takes an answer without records for a zone without records", "test_an_odd_answer_is_no_empty_zone")

@@ -49,7 +49,7 @@ from wixsend.errors import (
 )
 from wixsend.names import Name, absolute, ancestors, text, wildcards_over
 from wixsend.plan import Change, Edit, Mark, Plan, Wanted, plan, plan_restore, plan_undo
-from wixsend.provider import Credentials, ProviderPlugin
+from wixsend.provider import Credentials, ProviderPlugin, ZonePage
 from wixsend.records import WHOLE, Granularity, Record, Zone
 from wixsend.testing.fakes import FakeHost, Request, Response
 from wixsend.testing.server import Fault, Kind, Server, speaking_dns
@@ -342,24 +342,35 @@ class ProviderConformance:
         names = [f"client-{number}.example" for number in range(count)]
         for name in names:
             facts.add_zone(name)
-        listed = {zone.apex: zone for zone in await provider.zones()}
-        assert sorted(map(text, listed)) == sorted(names), "the listing is not what the account holds"
+        zones = [zone for page in (await _listing(provider, count)).values() for zone in page.zones]
+        assert sorted(text(zone.apex) for zone in zones) == sorted(names), "the pages of the listing are not what the account holds"
+        listed = {zone.apex: zone for zone in zones}
         for apex in map(absolute, names[:: max(1, count // 3)]):
             (described,) = await provider.zone(apex)
             told = replace(described, record_count=listed[apex].record_count)
             assert listed[apex] == told, f"the listing describes {text(apex)} otherwise than it is: {listed[apex]}, not {told}"
 
-    async def test_a_page_that_fails_fails_the_listing(self, facts: FakeHost, server: Server, provider: Adapter) -> None:
+    async def test_a_page_of_zones_that_fails_is_asked_for_again(self, facts: FakeHost, server: Server, provider: Adapter) -> None:
+        self._needs_a_listing(provider)
+        for number in range(1001):
+            facts.add_zone(f"client-{number}.example")
+        pages = await _listing(provider, 1001)
+        for name, page in pages.items():
+            server.faults.add(Fault("empty", service=facts.name, call=server.count(facts.name) + 1))
+            with pytest.raises(ProviderError):
+                await provider.zones(name)
+            again = await provider.zones(name)
+            assert again == page, f"the page {name!r} of the listing is another one when it is asked for again"
+        for name in reversed(pages):
+            assert await provider.zones(name) == pages[name], f"the page {name!r} of the listing depends on what was asked for before"
+
+    async def test_a_page_of_zones_is_one_call(self, facts: FakeHost, server: Server, provider: Adapter) -> None:
         self._needs_a_listing(provider)
         for number in range(1001):
             facts.add_zone(f"client-{number}.example")
         start = server.count(facts.name)
-        await provider.zones()
-        pages = server.count(facts.name) - start
-        for page in {1, 2, pages // 2, pages} - {0}:
-            server.faults.add(Fault("empty", service=facts.name, call=server.count(facts.name) + min(page, pages)))
-            with pytest.raises(ProviderError):
-                await provider.zones()
+        pages = await _listing(provider, 1001)
+        assert server.count(facts.name) - start == len(pages), "a page of the listing takes more than one call, or less"
 
     # What is in it
 
@@ -909,6 +920,18 @@ class ProviderConformance:
         limit = self.plugin.limits.max_records
         if limit is not None and limit < count:
             pytest.skip(f"{self.plugin.label} holds at most {limit} records in a zone (`limits.max_records`)")
+
+
+async def _listing(provider: Adapter, zones: int) -> dict[str, ZonePage]:
+    """Every page of the account's listing, by what it was asked for with. Fails when so many zones have no end."""
+    pages: dict[str, ZonePage] = {}
+    name = ""
+    while name or not pages:
+        assert name not in pages, f"the page {name!r} of the listing is followed by itself, or leads back to it"
+        assert len(pages) <= zones + 1, "the listing has more pages than zones, and no end"
+        pages[name] = await provider.zones(name)
+        name = pages[name].following
+    return pages
 
 
 class _ShutWire(HttpWire):

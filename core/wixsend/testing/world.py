@@ -44,6 +44,7 @@ from wixsend.testing.wix import FakeWix
 from wixsend.wire import HttpWire
 from wixsend.wix import RATE, Wix, WixApiKey
 from wixsend.worker import Worker
+from wixsend.zonepages import ZonePages
 
 __all__ = [
     "Around",
@@ -362,7 +363,7 @@ class Fleet(Run):
         outside, journal = self._open()
         try:
             run = Runs(journal).get(name)
-            worlds = _Worlds(outside, self.reach().wix)
+            worlds = _Worlds(outside, self.reach().wix, journal)
             hops = self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
             await Driver(run, hops, worlds, journal, self.load).drive(wait=wait)
         finally:
@@ -373,7 +374,7 @@ class Fleet(Run):
         """`wixsend worker`, until it is cancelled: take part in the runs of a shared database."""
         outside, journal = self._open()
         try:
-            worlds = _Worlds(outside, self.reach().wix)
+            worlds = _Worlds(outside, self.reach().wix, journal)
 
             def hops(run: BulkRun) -> Hops:
                 return self.hops(run, worlds, journal, Common(KNOWN_TARGETS), self._log, self._watch)
@@ -394,12 +395,13 @@ class Fleet(Run):
 class _Worlds:
     """`wixsend.bulk.Worlds` over the world's fakes."""
 
-    def __init__(self, outside: "_Outside", key: WixApiKey) -> None:
+    def __init__(self, outside: "_Outside", key: WixApiKey, journal: Journal) -> None:
         self._outside = outside
         self._key = key
         self._at: dict[str, _Outside] = {}
         self.holdings = outside.holdings
         self.holdings.lists = True
+        self.holdings.kept = ZonePages(journal.database)
         self.now = outside.now
         self.sleep = outside.sleep
 

@@ -40,6 +40,7 @@ from wixsend import (
     Wire,
     Zone,
     ZoneNotHeld,
+    ZonePage,
     absolute,
     retry_after,
     text,
@@ -59,7 +60,7 @@ COMMENT = "wixsend: Wix sending domain"
 """The ownership mark on what we write. Seen in the dashboard, not in DNS."""
 
 _MOST = 1_000_000
-"""Records of a zone: pages that bring one new record each, towards a total without end, would be read for ever."""
+"""Records of a zone, or zones of a token: pages that bring one new record each, towards a total without end, would be read for ever."""
 
 _AUTOMATIC = 1
 _MIN_TTL, _MAX_TTL = 60, 86400
@@ -168,10 +169,14 @@ class CloudflareProvider:
             raise Unavailable(f"Cloudflare answered about other zones than {text(apex)}")
         return zones
 
-    async def zones(self) -> tuple[Zone, ...]:
-        """Every zone that the token sees, one call for each `ZONES` of them."""
-        rows, _total = await _pages("the list of zones", lambda page: self._zones.list(page=page, per_page=ZONES))
-        return tuple(map(_zone, rows))
+    async def zones(self, page: str = "") -> ZonePage:
+        """`ZONES` of the zones that the token sees; a page is called by its number."""
+        number = int(page or 1)
+        rows, total = await _page(self._zones.list(page=number, per_page=ZONES))
+        zones, left = tuple(map(_zone, rows)), _sane(total, "the list of zones") - (number - 1) * ZONES
+        if len({zone.ref for zone in zones}) != min(ZONES, max(left, 0)) or len(zones) > ZONES:
+            raise Unavailable(f"Cloudflare counts {total} zones, and page {number} of them does not show as many as there are left")
+        return ZonePage(zones, str(number + 1) if left > ZONES else "")
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """The whole zone, one call for each `PAGE` records."""
@@ -236,8 +241,7 @@ async def _pages(what: str, ask: Callable[[int], Awaitable[AsyncAPIResponse[Any]
     page, expected = 1, None
     while len(found) != expected:
         rows, total = await _page(ask(page))
-        if total > _MOST:
-            raise Unavailable(f"Cloudflare counts {total} rows in {what}, more than there can be")
+        _sane(total, what)
         before = len(found)
         found |= {str(row.get("id")): row for row in rows}
         if expected not in (None, total) or not before + len(rows) == len(found) <= total:
@@ -246,6 +250,12 @@ async def _pages(what: str, ask: Callable[[int], Awaitable[AsyncAPIResponse[Any]
             raise Unavailable(f"Cloudflare counts {total} rows in {what} and shows {len(found)}")
         page, expected = page + 1, total
     return list(found.values()), len(found)
+
+
+def _sane(total: int, what: str) -> int:
+    if total > _MOST:
+        raise Unavailable(f"Cloudflare counts {total} rows in {what}, more than there can be")
+    return total
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

@@ -175,7 +175,7 @@ def test_reads_go_to_domains_only(client: FencedClient, server: Server, domain: 
 
 def test_of_the_account_s_domains_nothing_is_kept_but_what_serves_them(client: FencedClient, fake: FakeGoDaddy) -> None:
     fake.add_zone("elsewhere.example", nameServers=("ns1.example.net",), status="PENDING_DNS")
-    assert client.domains() == {
+    assert client.domains("") == {
         "example.com": ("ACTIVE", fake.name_servers),
         "elsewhere.example": ("PENDING_DNS", ("ns1.example.net",)),
     }
@@ -187,7 +187,7 @@ def test_of_the_account_s_domains_nothing_is_kept_but_what_serves_them(client: F
 def test_a_listing_of_another_shape_is_none(client: FencedClient, server: Server, body: bytes) -> None:
     server.faults.add(Fault("wrong-shape", body=body))
     with pytest.raises(Unavailable):
-        client.domains()
+        client.domains("")
 
 
 def test_a_write_is_let_through_once_and_only_with_its_body(client: FencedClient, server: Server) -> None:

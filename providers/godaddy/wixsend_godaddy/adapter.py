@@ -24,10 +24,11 @@ from wixsend import (
     Wire,
     Zone,
     ZoneNotHeld,
+    ZonePage,
     absolute,
     text,
 )
-from wixsend_godaddy.fence import Call, FencedClient, account, calls_for, held_row
+from wixsend_godaddy.fence import DOMAINS, Call, FencedClient, account, calls_for, held_row
 from wixsend_godaddy.rows import record_of
 from wixsend_godaddy.vendor import AT_THE_END, BUSY, MINUTE, GoDaddyError, NotAllowed, problem, rule
 
@@ -88,8 +89,11 @@ class GoDaddy:
         found = self._client.domain(apex)
         return () if found is None else (self._zone(apex, *found),)
 
-    def zones(self) -> Sequence[Zone]:
-        return [self._zone(absolute(name), *told) for name, told in self._client.domains().items()]
+    def zones(self, page: str = "") -> ZonePage:
+        """`DOMAINS` of the account's domains, those behind the domain by which a page is called: the last one of the page before."""
+        found = self._client.domains(page)
+        zones = [self._zone(absolute(name), *told) for name, told in found.items()]
+        return ZonePage(zones, next(reversed(found)) if len(found) == DOMAINS else "")
 
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         records = self._records(zone.apex)

@@ -95,7 +95,7 @@ def test_the_listing_tells_basic_dns_from_what_is_served_elsewhere_and_leaves_sh
     fake.add_zone("basic.com")
     fake.add_zone("elsewhere.com", IsUsingOurDNS=False, Nameservers=("ns1.example.net",))
     fake.add_zone("shared.com", IsOwner=False)
-    listed = {text(zone.apex): (len(zone.name_servers), zone.problem) for zone in provider.zones()}
+    listed = {text(zone.apex): (len(zone.name_servers), zone.problem) for zone in provider.zones().zones}
     assert listed == {"basic.com": (2, ""), "elsewhere.com": (0, SERVED_ELSEWHERE)}
 
 

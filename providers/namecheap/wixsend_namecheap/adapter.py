@@ -21,6 +21,7 @@ from wixsend import (
     Wire,
     Zone,
     ZoneNotHeld,
+    ZonePage,
     absolute,
     text,
 )
@@ -56,21 +57,15 @@ class NamecheapProvider:
         _must_be_about(info.get("@DomainName"), apex)
         return zones_of(info, apex, self._account.config.username)
 
-    def zones(self) -> list[Zone]:
-        """The domains that the account owns, one call for each `_PAGE` of them. Those that others share with it are not listed."""
-        found: dict[Name, Zone] = {}
-        total, number = 1, 1
-        while len(found) < total:
-            answer = self._account.ask_whole(GET_LIST, {"ListType": "ALL", "PageSize": str(_PAGE), "Page": str(number)})
-            page, total = page_of(answer, self._account.config.username)
-            new = {zone.apex: zone for zone in page}
-            if len(new) != len(page) or new.keys() & found.keys() or len(found) + len(new) > total:
-                raise BadAnswer("the pages of the account's domains overlap: they changed while they were read")
-            if not page and len(found) < total:
-                raise BadAnswer(f"{total} domains are counted, and {len(found)} shown")
-            found |= new
-            number += 1
-        return list(found.values())
+    def zones(self, page: str = "") -> ZonePage:
+        """`_PAGE` of the domains that the account owns; a page is called by its number. What others share with it is not listed."""
+        number = int(page or 1)
+        answer = self._account.ask_whole(GET_LIST, {"ListType": "ALL", "PageSize": str(_PAGE), "Page": str(number)})
+        zones, total = page_of(answer, self._account.config.username)
+        left = total - (number - 1) * _PAGE
+        if len({zone.apex for zone in zones}) != min(_PAGE, max(left, 0)) or len(zones) > _PAGE:
+            raise BadAnswer(f"{total} domains are counted, and page {number} of them does not show as many as there are left")
+        return ZonePage(zones, str(number + 1) if left > _PAGE else "")
 
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """The whole zone, whatever `names` are. Anything but a complete answer about this very domain raises."""

@@ -143,11 +143,30 @@ async def test_more_zones_of_one_name_than_a_page_holds(provider: Adapter, fake:
 
 
 async def test_the_listing_describes_as_the_question_does(provider: Adapter, fake: FakeRoute53) -> None:
-    for settings in ({"private": True}, {"name_servers": ("ns1.white.example", "ns2.white.example")}):
-        fake.add_zone("example.com", **settings)
+    fake.add_zone("example.com", private=True)
     fake.add_zone("example.org", private=True)
     asked = [*await provider.zone(APEX), *await provider.zone(absolute("example.org"))]
-    assert sorted(map(repr, await provider.zones())) == sorted(map(repr, asked))
+    assert sorted(map(repr, (await provider.zones()).zones)) == sorted(map(repr, asked))
+
+
+async def test_what_takes_a_call_for_each_zone_is_not_listed(provider: Adapter, fake: FakeRoute53, server: Server) -> None:
+    for name in ("example.com", "example.org"):
+        fake.add_zone(name)
+    page = await provider.zones()
+    assert [zone.apex for zone in page.zones] == [absolute("example.org")]
+    assert server.count("route53") == 1
+
+
+async def test_zones_of_one_name_are_on_one_page(provider: Adapter, fake: FakeRoute53) -> None:
+    for number in range(98):
+        fake.add_zone(f"a{number:02}.example.org")
+    for private in (True, True, False):
+        fake.add_zone("b.example.org", private=private)
+    first = await provider.zones()
+    assert (len(first.zones), first.following) == (99, "b.example.org.")
+    second = await provider.zones(first.following)
+    assert [(zone.apex, zone.problem) for zone in second.zones] == [(absolute("b.example.org"), "")]
+    assert second.following == ""
 
 
 # What is in it

@@ -27,6 +27,7 @@ from wixsend import (
     Wire,
     Zone,
     ZoneNotHeld,
+    ZonePage,
 )
 from wixsend_route53.fence import open_client
 from wixsend_route53.rows import RRset, is_plain, name_of, records_of, rrset_of, stored
@@ -131,12 +132,21 @@ class Route53:
         """
         return self._described(apex, [row for row in self._rows(apex) if name_of(row["Name"]) == apex])
 
-    def zones(self) -> list[Zone]:
-        """What `zone` says of every name in the account: one call for each hundred hosted zones, and one for each of several of a name."""
+    def zones(self, page: str = "") -> ZonePage:
+        """Some hundred hosted zones, from the name on by which a page is called: all of one name are on one page.
+
+        Several public ones of a name are left out, since it takes a call for each to tell them apart, which `zone` makes.
+        """
+        answer = self._aws.list_hosted_zones_by_name(MaxItems=str(_ZONES), **({"DNSName": page} if page else {}))
+        following = answer["NextDNSName"] if answer["IsTruncated"] else ""
         named: dict[Name, list[Mapping[str, Any]]] = {}
-        for row in self._rows(None):
+        for row in answer["HostedZones"]:
             named.setdefault(name_of(row["Name"]), []).append(row)
-        return [zone for apex, rows in named.items() for zone in self._described(apex, rows)]
+        if following and following == page:
+            raise ValueError("a page leads to itself")
+        if following:
+            named.pop(name_of(following), None)
+        return ZonePage([zone for apex, rows in named.items() if len(_public(rows)) < 2 for zone in self._described(apex, rows)], following)
 
     def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """The whole zone where one page holds it (300 RRsets); otherwise only these names, a call for each that the page has not whole.
@@ -174,18 +184,18 @@ class Route53:
         self._aws.close()
 
     def _described(self, apex: Name, rows: Sequence[Mapping[str, Any]]) -> list[Zone]:
-        public = [_zone(apex, row) for row in rows if not row["Config"]["PrivateZone"]]
+        public = [_zone(apex, row) for row in _public(rows)]
         if len(public) > 1:
             return [replace(zone, name_servers=self._servers(zone)) for zone in public]
         return public or [_zone(apex, row) for row in rows]
 
-    def _rows(self, apex: Name | None) -> Iterator[Mapping[str, Any]]:
-        """Every hosted zone of the account, or those of this name and some that come after: the list begins where it is told to."""
-        start: dict[str, str] = {} if apex is None else {"DNSName": stored(apex)}
+    def _rows(self, apex: Name) -> Iterator[Mapping[str, Any]]:
+        """The hosted zones of this name and some that come after: the list begins where it is told to."""
+        start: dict[str, str] = {"DNSName": stored(apex)}
         for _ in range(_MOST):
             page = self._aws.list_hosted_zones_by_name(MaxItems=str(_ZONES), **start)
             yield from page["HostedZones"]
-            if not page["IsTruncated"] or (apex is not None and name_of(page["NextDNSName"]) != apex):
+            if not page["IsTruncated"] or name_of(page["NextDNSName"]) != apex:
                 return
             following = {"DNSName": page["NextDNSName"], "HostedZoneId": page["NextHostedZoneId"]}
             if following == start:
@@ -228,6 +238,10 @@ class Route53:
 
 
 _NEXT = ("NextRecordName", "NextRecordType", "NextRecordIdentifier")
+
+
+def _public(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if not row["Config"]["PrivateZone"]]
 
 
 def _zone(apex: Name, row: Mapping[str, Any]) -> Zone:

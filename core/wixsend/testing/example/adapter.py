@@ -24,6 +24,7 @@ from wixsend import (
     Wire,
     Zone,
     ZoneNotHeld,
+    ZonePage,
     absolute,
     relative_text,
     retry_after,
@@ -103,11 +104,14 @@ class ExampleProvider:
 
     async def zone(self, apex: Name) -> list[Zone]:
         """The zones of exactly this name: the vendor's `name=` also finds names that merely contain it."""
-        return [zone for zone in await self._listed(("name", text(apex))) if zone.apex == apex]
+        pages = await self._pages("/v1/zones", [("name", text(apex))], "zones")
+        return [zone for page in pages for zone in map(to_zone, page["zones"]) if zone.apex == apex]
 
-    async def zones(self) -> list[Zone]:
-        """All of them: optional, for runs with many domains."""
-        return await self._listed()
+    async def zones(self, page: str = "") -> ZonePage:
+        """A page of all of them, called by its number: optional, for runs with many domains."""
+        number = int(page or 1)
+        found = await self._page("/v1/zones", [], "zones", number)
+        return ZonePage([to_zone(row) for row in found["zones"]], str(number + 1) if number < found["pages"] else "")
 
     async def read(self, zone: Zone, names: frozenset[Name]) -> Snapshot:
         """The records at these names, one question for all of them."""
@@ -129,20 +133,18 @@ class ExampleProvider:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def _listed(self, *asked: tuple[str, str]) -> list[Zone]:
-        return [to_zone(row) for page in await self._pages("/v1/zones", [*asked], "zones") for row in page["zones"]]
-
     async def _pages(self, path: str, asked: list[tuple[str, str]], kind: str) -> list[Any]:
         """Every page, 100 rows each; the answer says how many pages there are."""
-        pages: list[Any] = []
-        last = 1
-        while len(pages) < last:
-            page = await self._ask("GET", path, params=[*asked, ("page", str(len(pages) + 1))])
-            if not isinstance(page[kind], list) or page["page"] != len(pages) + 1:
-                raise ValueError(f"page {len(pages) + 1} of the {kind} was asked for, and something else came")
-            last = page["pages"]
-            pages.append(page)
+        pages = [await self._page(path, asked, kind, 1)]
+        while len(pages) < pages[-1]["pages"]:
+            pages.append(await self._page(path, asked, kind, len(pages) + 1))
         return pages
+
+    async def _page(self, path: str, asked: list[tuple[str, str]], kind: str, number: int) -> Any:
+        page = await self._ask("GET", path, params=[*asked, ("page", str(number))])
+        if not isinstance(page[kind], list) or page["page"] != number or (not page[kind] and number < page["pages"]):
+            raise ValueError(f"page {number} of the {kind} was asked for, and something else came")
+        return page
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         response = await self._http.request(method, path, **options)
