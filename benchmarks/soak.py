@@ -75,8 +75,9 @@ IDLE = 30.0
 """Seconds after which one is killed although nothing has happened."""
 LONGEST = 12 * 3600.0
 TOLD_EVERY = 15.0
-TIMEOUT, HELD, SHUT = 3.0, 4.0, 0.1
-"""Seconds of the machine: how long a call is waited for, how long one is held that times out, how long nobody listens."""
+TIMEOUT, HELD, SHUT, DNS_TIMEOUT = 1.0, 1.4, 0.1, 0.25
+"""Seconds of the machine: how long a call is waited for, how long one is held that times out, how long nobody listens, and how long a
+question to a name server is waited for."""
 LAG = 4.5
 """Seconds, by the fast clock, after a write during which a host may answer as before it: somewhat less than the plugins say."""
 
@@ -394,7 +395,7 @@ class Place:
         are cut short, as `[times]` can."""
         speed = self.speed
         times = Times(zone_fresh=2 * speed, plan_fresh=20 * speed, blind_first=300.0, retry_first=60.0, retry_most=600.0)
-        manners = {"settings": {"timeout": 1.0}, "timeout": TIMEOUT, "database": self.database}
+        manners = {"settings": {"timeout": DNS_TIMEOUT}, "timeout": TIMEOUT, "database": self.database}
         return Told(lambda: self.reach, FastClock(speed), "", {}, times=times, **manners)  # type: ignore[arg-type]
 
     def journal(self) -> Journal:

@@ -120,8 +120,11 @@ def _readings(domain: Name, host: str) -> list[Name]:
     if host in ("", "@"):
         return []
     origins = (dns.name.root,) if host.endswith(".") else (dns.name.root, domain, *ancestors(domain, dns.name.root))
-    readings = (absolute(host, origin) for origin in origins)
-    return list(dict.fromkeys(name for name in readings if is_below(name, domain)))
+    readings: list[Name] = []
+    for name in (absolute(host, origin) for origin in origins):
+        if is_below(name, domain) and name not in readings:
+            readings.append(name)
+    return readings
 
 
 def _owner(domain: Name, host: str, readings: list[Name], target: Name) -> Name:
