@@ -216,13 +216,16 @@ def cut(sizes: Mapping[Lane, int], depth: int, most: int) -> frozenset[Lane]:
 
 @contextmanager
 def _collected_rarely() -> Iterator[None]:
-    """Python looks for cycles after every few hundred objects, several times for each domain, and seldom finds one."""
+    """Python looks for cycles after every few hundred objects, several times for each domain, and seldom finds one; never among what was
+    there before, modules for the most part."""
     before = gc.get_threshold()
+    gc.freeze()
     gc.set_threshold(_COLLECTED_EVERY, *before[1:])
     try:
         yield
     finally:
         gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 @dataclass(slots=True)

@@ -85,30 +85,32 @@ class Together:
                 kept, steps = self._kept[:], self._steps[:]
                 self._kept.clear()
                 self._steps.clear()
-                await _written(kept, self._journal.keep_snapshots)
-                await _written(steps, self._journal.append_all)
+                await _written((kept, self._journal.keep_snapshots), (steps, self._journal.append_all))
         finally:
             self._writing = None
 
 
-async def _written(wanted: Sequence[_Wanted], write: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
-    """Write these, and tell each what became of it."""
-    if not wanted:
-        return
-    results = await asyncio.to_thread(_each, [one.what for one in wanted], write)
-    for one, result in zip(wanted, results, strict=True):
-        if one.told.done():  # nobody waits for it any more
-            continue
-        if isinstance(result, Exception):
-            one.told.set_exception(result)
-        else:
-            one.told.set_result(result)
+type _Pile = tuple[Sequence[_Wanted], Callable[[Sequence[Any]], Sequence[Any]]]
+"""What is to be written, and what writes it."""
+
+
+async def _written(*piles: _Pile) -> None:
+    """Write these piles in turn, and tell each what became of it."""
+    results = await asyncio.to_thread(lambda: [_each([one.what for one in wanted], write) for wanted, write in piles])
+    for (wanted, _write), told in zip(piles, results, strict=True):
+        for one, result in zip(wanted, told, strict=True):
+            if one.told.done():  # nobody waits for it any more
+                continue
+            if isinstance(result, Exception):
+                one.told.set_exception(result)
+            else:
+                one.told.set_result(result)
 
 
 def _each(whats: Sequence[Any], write: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
     """What became of each: a result, or what is to be raised. One whose case another process went on with keeps no other from its place."""
     try:
-        return write(whats)
+        return write(whats) if whats else ()
     except Busy as busy:
         return [busy] if len(whats) == 1 else [result for what in whats for result in _each([what], write)]
     except Exception as wrong:

@@ -300,5 +300,6 @@ async def _race(asks: Iterable[_Ask]) -> tuple[Seen | None, Reply]:
     finally:
         for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        if pending:
+            await asyncio.gather(*pending, return_exceptions=True)
     return None, replace(SILENT, failures=tuple(failures))
