@@ -192,7 +192,7 @@ class Hops:
             if entry.case.stage in ENDED:
                 return entry
             stopped = Stopped(wrong.code, wrong.exit_code, wrong.happened, wrong.next_step)
-            return await self._scribe.append(entry, stopped, self._worlds.now())
+            return await self._scribe.append(entry, self._worlds.now(), stopped)
         except Busy:
             return None
 

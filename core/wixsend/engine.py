@@ -199,7 +199,10 @@ class Engine:
             decision = self._decided(entry)
             if entry.case.stage not in stages or decision.effect in (Effect.REST, Effect.WAIT):
                 return entry
-            entry = await self._done(decision.effect, entry, approve)
+            if decision.effect is Effect.PLAN:
+                entry = await self._planned_and_agreed(entry, approve)
+            else:
+                entry = await self._done(decision.effect, entry, approve)
 
     async def prove(self, records: Sequence[Record], case: Case | None = None, waited: float = 0.0) -> Proof:
         """The proof in DNS alone, of these records; the case, if there is one, knows where they were written and what they replaced."""
@@ -259,8 +262,8 @@ class Engine:
             case _:
                 return await self._append(entry, await self._perform(effect, entry))
 
-    async def _append(self, entry: Entry, event: Event) -> Entry:
-        return await self._scribe.append(entry, event, self._outside.now())
+    async def _append(self, entry: Entry, *events: Event, kept: Kept | None = None) -> Entry:
+        return await self._scribe.append(entry, self._outside.now(), *events, kept=kept)
 
     async def _perform(self, effect: Effect, entry: Entry) -> Event:
         """One effect in the world, and the event that says how it went; our own configuration's errors are raised."""
@@ -385,6 +388,15 @@ class Engine:
             return soa.negative_ttl if soa is not None else None
         return None
 
+    async def _planned_and_agreed(self, entry: Entry, approve: Approve) -> Entry:
+        """Where nobody is shown the plan, that it was made and agreed to is written down together."""
+        event = await self._perform(Effect.PLAN, entry)
+        if isinstance(event, Planned):
+            assert self._plan is not None and self._located is not None
+            if await approve(self._plan, self._located):
+                return await self._append(entry, event, Agreed(event.digest))
+        return await self._append(entry, event)
+
     # -- consent and writing -------------------------------------------------------------------------------------------
 
     async def _ask_person(self, entry: Entry, approve: Approve) -> Entry:
@@ -411,8 +423,8 @@ class Engine:
                 if isinstance(made, Event):
                     return await self._append(entry, made)
                 kept = Kept(entry.id, located.provider, located.account_name, made.before, self._outside.now())
-                number = await self._scribe.keep_snapshot(kept)
-                entry = await self._append(entry, Intended(made.edit.changes, number))
+                entry = await self._append(entry, Intended(made.edit.changes, 0), kept=kept)
+                number = entry.case.snapshot
                 self._plan = None
                 try:
                     sure = await apply.send(located.adapter, made.edit, still_ours)

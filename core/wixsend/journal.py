@@ -66,14 +66,6 @@ class Entry:
     case: Case
 
 
-class Step(NamedTuple):
-    """An event that is to be appended to a case, and when it happened."""
-
-    entry: Entry
-    event: Event
-    at: float
-
-
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A zone as it was read before a write, for the case `case_id`, that is to be put away."""
@@ -83,6 +75,18 @@ class Kept:
     account: str
     snapshot: Snapshot
     at: float
+
+
+class Step(NamedTuple):
+    """Events that are to be appended to a case, in this order, and when they happened.
+
+    A zone that is `kept` is put away with them; its number is that of the `Intended` among them.
+    """
+
+    entry: Entry
+    events: tuple[Event, ...]
+    at: float
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,21 +209,26 @@ class Journal:
 
         A look in DNS that shows what the last one showed takes the last one's place: two days of waiting are one event.
         """
-        return self.append_all([Step(entry, event, at)])[0]
+        return self.append_all([Step(entry, (event,), at)])[0]
 
     def append_all(self, steps: Sequence[Step]) -> list[Entry]:
         """`append` for many cases with one commit: all of them or, where one cannot be, none."""
         happened, shown, after = [], [], []
         with self.database.writing() as connection:
-            for entry, event, at in steps:
-                case = evolve(entry.case, event, at, self.times)
-                row = {"case_id": entry.id, "seq": entry.seq + 1, "at": at, **_told(event)}
-                if isinstance(event, Hidden) and _same_but_for_the_time(case, entry.case) and self._replaced(connection, entry, row):
-                    row["seq"] = entry.seq
-                else:
-                    happened.append(row)
-                shown.append({"its_case": entry.id, "seq": row["seq"], **_shown(case)})
-                after.append(Entry(entry.id, entry.site, entry.domain, row["seq"], case))
+            for entry, its_events, at, kept in steps:
+                number = 0 if kept is None else self._put_away(connection, kept)
+                for event in its_events:
+                    if kept is not None and isinstance(event, Intended):
+                        event = replace(event, snapshot=number)
+                    case = evolve(entry.case, event, at, self.times)
+                    row = {"case_id": entry.id, "seq": entry.seq + 1, "at": at, **_told(event)}
+                    if isinstance(event, Hidden) and _same_but_for_the_time(case, entry.case) and self._replaced(connection, entry, row):
+                        row["seq"] = entry.seq
+                    else:
+                        happened.append(row)
+                    entry = Entry(entry.id, entry.site, entry.domain, row["seq"], case)
+                shown.append({"its_case": entry.id, "seq": entry.seq, **_shown(entry.case)})
+                after.append(entry)
             if happened:
                 try:
                     connection.execute(sa.insert(events), happened)
@@ -241,22 +250,18 @@ class Journal:
 
     def keep_snapshot(self, case_id: int, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
         """Put away a zone as it was read, before it is written; returns its number."""
-        return self.keep_snapshots([Kept(case_id, provider, account, snapshot, at)])[0]
-
-    def keep_snapshots(self, zones: Sequence[Kept]) -> list[int]:
-        """`keep_snapshot` for many zones with one commit."""
-        numbers = []
         with self.database.writing() as connection:
-            for kept in zones:
-                payload = _snapshot_to_json(kept.snapshot)
-                whose = {"provider": kept.provider, "account": kept.account}
-                row = {"case_id": kept.case_id, "at": kept.at, "apex": text(kept.snapshot.zone.apex), "payload": payload, **whose}
-                key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
-                number = int(key[0]) if key else 0
-                backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at)
-                self._forget_old(connection, kept.case_id, kept.at)
-                numbers.append(number)
-        return numbers
+            return self._put_away(connection, Kept(case_id, provider, account, snapshot, at))
+
+    def _put_away(self, connection: sa.Connection, kept: Kept) -> int:
+        payload = _snapshot_to_json(kept.snapshot)
+        whose = {"provider": kept.provider, "account": kept.account}
+        row = {"case_id": kept.case_id, "at": kept.at, "apex": text(kept.snapshot.zone.apex), "payload": payload, **whose}
+        key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
+        number = int(key[0]) if key else 0
+        backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at)
+        self._forget_old(connection, kept.case_id, kept.at)
+        return number
 
     def _forget_old(self, connection: sa.Connection, case_id: int, at: float) -> None:
         """Let go of backups that are too old, but for the newest of each case, which the next run may have to compare with."""

@@ -6,9 +6,9 @@ it is written even when nobody waits for it any more.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from wixsend.errors import Busy
 from wixsend.events import Event
@@ -18,14 +18,10 @@ __all__ = ["AtOnce", "Scribe", "Together"]
 
 
 class Scribe(Protocol):
-    """Writes one domain's events and zones. What it returned from is on disk. Raises as the `Journal` does."""
+    """Writes one domain's events, and zones with them. What it returned from is on disk. Raises as the `Journal` does."""
 
-    async def append(self, entry: Entry, event: Event, at: float) -> Entry:
-        """The case after the event (`Journal.append`)."""
-        ...
-
-    async def keep_snapshot(self, kept: Kept) -> int:
-        """The number of a zone that was put away (`Journal.keep_snapshots`)."""
+    async def append(self, entry: Entry, at: float, *events: Event, kept: Kept | None = None) -> Entry:
+        """The case after these events (`Journal.append_all`)."""
         ...
 
 
@@ -35,19 +31,16 @@ class AtOnce:
 
     journal: Journal
 
-    async def append(self, entry: Entry, event: Event, at: float) -> Entry:
-        return self.journal.append(entry, event, at)
-
-    async def keep_snapshot(self, kept: Kept) -> int:
-        return self.journal.keep_snapshots([kept])[0]
+    async def append(self, entry: Entry, at: float, *events: Event, kept: Kept | None = None) -> Entry:
+        return self.journal.append_all([Step(entry, events, at, kept)])[0]
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Something that is to be written, and who is told of it."""
+    """What is to be written, and who is told of it."""
 
-    what: Any
-    told: asyncio.Future[Any]
+    step: Step
+    told: asyncio.Future[Entry]
 
 
 class Together:
@@ -55,63 +48,43 @@ class Together:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._steps: list[_Wanted] = []
-        self._kept: list[_Wanted] = []
+        self._wanted: list[_Wanted] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def append(self, entry: Entry, event: Event, at: float) -> Entry:
-        after: Entry = await self._handed_in(self._steps, Step(entry, event, at))
+    async def append(self, entry: Entry, at: float, *events: Event, kept: Kept | None = None) -> Entry:
+        told = asyncio.get_running_loop().create_future()
+        self._wanted.append(_Wanted(Step(entry, events, at, kept), told))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        after: Entry = await told
         return after
-
-    async def keep_snapshot(self, kept: Kept) -> int:
-        number: int = await self._handed_in(self._kept, kept)
-        return number
 
     async def drained(self) -> None:
         """Until everything that was handed in is written, or has failed."""
         while self._writing is not None:
             await asyncio.wait({self._writing})
 
-    def _handed_in(self, pile: list[_Wanted], what: Any) -> asyncio.Future[Any]:
-        told = asyncio.get_running_loop().create_future()
-        pile.append(_Wanted(what, told))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
-        return told
-
     async def _write(self) -> None:
         try:
-            while self._kept or self._steps:
-                kept, steps = self._kept[:], self._steps[:]
-                self._kept.clear()
-                self._steps.clear()
-                await _written((kept, self._journal.keep_snapshots), (steps, self._journal.append_all))
+            while self._wanted:
+                wanted, self._wanted = self._wanted, []
+                results = await asyncio.to_thread(_each, self._journal, [one.step for one in wanted])
+                for one, result in zip(wanted, results, strict=True):
+                    if one.told.done():  # nobody waits for it any more
+                        continue
+                    if isinstance(result, Exception):
+                        one.told.set_exception(result)
+                    else:
+                        one.told.set_result(result)
         finally:
             self._writing = None
 
 
-type _Pile = tuple[Sequence[_Wanted], Callable[[Sequence[Any]], Sequence[Any]]]
-"""What is to be written, and what writes it."""
-
-
-async def _written(*piles: _Pile) -> None:
-    """Write these piles in turn, and tell each what became of it."""
-    results = await asyncio.to_thread(lambda: [_each([one.what for one in wanted], write) for wanted, write in piles])
-    for (wanted, _write), told in zip(piles, results, strict=True):
-        for one, result in zip(wanted, told, strict=True):
-            if one.told.done():  # nobody waits for it any more
-                continue
-            if isinstance(result, Exception):
-                one.told.set_exception(result)
-            else:
-                one.told.set_result(result)
-
-
-def _each(whats: Sequence[Any], write: Callable[[Sequence[Any]], Sequence[Any]]) -> Sequence[Any]:
-    """What became of each: a result, or what is to be raised. One whose case another process went on with keeps no other from its place."""
+def _each(journal: Journal, steps: Sequence[Step]) -> Sequence[Entry | Exception]:
+    """What became of each: a case, or what is to be raised. One whose case another process went on with keeps no other from its place."""
     try:
-        return write(whats) if whats else ()
+        return journal.append_all(steps)
     except Busy as busy:
-        return [busy] if len(whats) == 1 else [result for what in whats for result in _each([what], write)]
+        return [busy] if len(steps) == 1 else [result for step in steps for result in _each(journal, [step])]
     except Exception as wrong:
-        return [wrong] * len(whats)
+        return [wrong] * len(steps)
