@@ -6,6 +6,7 @@ sent. How it is kept is in `wixsend.tables` and `wixsend.database`.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -352,8 +353,7 @@ class Journal:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _lock_file(self, what: str) -> Path:
-        name = "".join(c if (c.isascii() and c.isalnum()) or c in ".-_" else f"%{ord(c):02x}" for c in what)[:200]
-        return self._folder / f"{name}.lock"
+        return self._folder / f"{_NOT_PLAIN.sub(lambda c: f'%{ord(c[0]):02x}', what)[:200]}.lock"
 
     def _folded(self, connection: sa.Connection, rows: Sequence[Any]) -> Iterator[tuple[Entry, Sequence[Happened]]]:
         histories = self._histories(connection, [row.id for row in rows])
@@ -386,6 +386,10 @@ class Journal:
     def _unreadable(self, wrong: Exception) -> JournalError:
         said = visible(str(wrong))[:LONGEST]
         return JournalError(f"the journal {self.database.shown} cannot be read: {said}", "Update wixsend, or restore the file from a copy.")
+
+
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9._-]")
+"""What a file's name is not to have."""
 
 
 def _case_lock(site: str, domain: Name) -> str:

@@ -273,7 +273,9 @@ class Wix:
     async def _all(self, domains: Sequence[str]) -> Sequence[Sequence[WixDomain] | Exception]:
         """What Wix has of each of these, with one question. Of which that says nothing, that one is asked for alone."""
         several = await self._several(domains) if len(domains) > 1 else ()
-        held = {domain: [one for one in several if text(one.name) == domain] for domain in domains}
+        held: dict[str, list[WixDomain]] = {domain: [] for domain in domains}
+        for one in several:
+            held.get(text(one.name), []).append(one)
         alone = [domain for domain, rows in held.items() if not rows]
         found = held | dict(zip(alone, await asyncio.gather(*map(self._alone, alone)), strict=True))
         return [found[domain] for domain in domains]
