@@ -1,7 +1,7 @@
 """Thousands of domains through everything that goes wrong, judged by what the vendors hold: nothing lost, nothing twice, no quota
 exceeded.
 
-    uv run benchmarks/soak.py                     5,000 domains, one process on SQLite; takes hours
+    uv run benchmarks/soak.py                     5,000 domains, one process on SQLite; takes half an hour
     uv run benchmarks/soak.py --workers 2         the same by two workers on PostgreSQL (Debian's, started here)
     uv run benchmarks/soak.py --quick             200 domains
     uv run benchmarks/soak.py --domains 1000 --speed 30 --seed 7 --each 1
@@ -602,7 +602,7 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--domains", type=int, help="how many, instead of the usual number")
     parser.add_argument("--workers", type=int, default=0, help="workers on PostgreSQL, instead of one process on SQLite")
-    parser.add_argument("--speed", type=float, default=20.0, help="seconds that pass by the fast clock in one second")
+    parser.add_argument("--speed", type=float, default=60.0, help="seconds that pass by the fast clock in one second")
     parser.add_argument("--each", type=float, default=EACH, help="per cent of all calls that meet each trouble")
     parser.add_argument("--seed", type=int, default=1, help="of what goes wrong, and when")
     options = parser.parse_args()

@@ -99,13 +99,14 @@ async def test_a_zone_is_put_away_with_what_is_about_to_be_sent_and_names_it(jou
     assert len(list((tmp_path / "backups").glob("*.json"))) == 5
 
 
-async def test_a_zone_is_not_put_away_for_a_case_that_another_process_went_on_with(journal: Journal) -> None:
+async def test_a_zone_is_not_put_away_for_a_case_that_another_process_went_on_with(journal: Journal, tmp_path: Path) -> None:
     (entry,), scribe = begun(journal, 1), Together(journal)
     journal.append(entry, WANTS, 1.0)
     kept = Kept(entry.id, "p", "a", Snapshot(Zone(entry.domain), (), WHOLE), 1.0)
     with pytest.raises(Busy):
         await scribe.append(entry, 2.0, Intended((), 0), kept=kept)
     assert not journal.backups()
+    assert not list((tmp_path / "backups").iterdir())
 
 
 async def test_what_the_columns_say_is_what_the_fold_says(journal: Journal) -> None:

@@ -22,17 +22,20 @@ KEEP = 365 * 86400.0
 """For how many seconds backups are kept unless `[state] keep_backups` says otherwise."""
 
 
-def put_away(folder: Path, number: int, about: Mapping[str, Any], snapshot: Snapshot, payload: str, at: float) -> None:
-    """Write one backup. `about` says whose zone it was, `payload` is the snapshot as JSON. Raises `OSError`."""
+def put_away(folder: Path, number: int, about: Mapping[str, Any], snapshot: Snapshot, payload: str, at: float) -> list[Path]:
+    """Write one backup; the files. `about` says whose zone it was, `payload` is the snapshot as JSON. Raises `OSError`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = datetime.fromtimestamp(at, UTC)
     stem = f"{_plain(text(snapshot.zone.apex))}-{moment:%Y%m%dT%H%M%SZ}-{number}"
     facts = {"backup": number, "read_at": moment.isoformat(), **about}
     whole = {**facts, "snapshot": json.loads(payload)}
-    _write(folder / f"{stem}.json", json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+    files = {folder / f"{stem}.json": json.dumps(whole, indent=2, ensure_ascii=False) + "\n"}
     if snapshot.covers is WHOLE:
         remarks = (f"zone {text(snapshot.zone.apex)}", *(f"{name} {value}" for name, value in facts.items()))
-        _write(folder / f"{stem}.zone", zone_file(snapshot, remarks))
+        files[folder / f"{stem}.zone"] = zone_file(snapshot, remarks)
+    for path, written in files.items():
+        _write(path, written)
+    return [*files]
 
 
 def forget(folder: Path, before: float) -> None:

@@ -215,9 +215,9 @@ class Journal:
     def append_all(self, steps: Sequence[Step]) -> list[Entry]:
         """`append` for many cases with one commit: all of them or, where one cannot be, none."""
         happened, shown, after = [], [], []
-        with self.database.writing() as connection:
+        with self._putting_away() as files, self.database.writing() as connection:
             for entry, its_events, at, kept in steps:
-                number = 0 if kept is None else self._put_away(connection, kept)
+                number = 0 if kept is None else self._put_away(connection, kept, files)
                 for event in its_events:
                     if kept is not None and isinstance(event, Intended):
                         event = replace(event, snapshot=number)
@@ -251,16 +251,28 @@ class Journal:
 
     def keep_snapshot(self, case_id: int, provider: str, account: str, snapshot: Snapshot, at: float) -> int:
         """Put away a zone as it was read, before it is written; returns its number."""
-        with self.database.writing() as connection:
-            return self._put_away(connection, Kept(case_id, provider, account, snapshot, at))
+        with self._putting_away() as files, self.database.writing() as connection:
+            return self._put_away(connection, Kept(case_id, provider, account, snapshot, at), files)
 
-    def _put_away(self, connection: sa.Connection, kept: Kept) -> int:
+    @contextmanager
+    def _putting_away(self) -> Iterator[list[Path]]:
+        """Takes back the files of zones that were not put away after all: their numbers will be those of others."""
+        files: list[Path] = []
+        try:
+            yield files
+        except BaseException:
+            for path in files:
+                with suppress(OSError):
+                    path.unlink()
+            raise
+
+    def _put_away(self, connection: sa.Connection, kept: Kept, files: list[Path]) -> int:
         payload = _snapshot_to_json(kept.snapshot)
         whose = {"provider": kept.provider, "account": kept.account}
         row = {"case_id": kept.case_id, "at": kept.at, "apex": text(kept.snapshot.zone.apex), "payload": payload, **whose}
         key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
         number = int(key[0]) if key else 0
-        backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at)
+        files += backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at)
         self._forget_old(connection, kept.case_id, kept.at)
         return number
 
