@@ -447,7 +447,7 @@ async def test_a_connection_is_asked_at_little_cost_whether_it_still_stands(serv
 
 
 async def test_no_cookie_is_kept_or_sent(serve: Serve) -> None:
-    server = serve(HELLO.replace(b"\r\n\r\n", b"\r\nSet-Cookie: __cf_bm=abc; Path=/\r\n\r\n"))
+    server = serve(HELLO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\nSet-Cookie: __cf_bm=abc; Path=/\r\n\r\n"))
     url = f"http://127.0.0.1:{server.port}/"
     wire = HttpWire(url, timeout=1.0)
     with wire.client() as client:
