@@ -7,11 +7,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
-__all__ = ["Postgres", "lacking"]
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["Postgres", "either", "lacking"]
 
 _HOMES = Path("/usr/lib/postgresql")
 _SETTINGS = {"listen_addresses": "''", "fsync": "off", "timezone": "Pacific/Chatham", "max_connections": "100"}
@@ -30,6 +33,14 @@ def lacking() -> str:
     if os.geteuid() == 0 and not any(user.pw_name == "postgres" for user in pwd.getpwall()):
         return "PostgreSQL is not run by root, and there is no user postgres"
     return ""
+
+
+def either(request: "pytest.FixtureRequest", file: Path) -> str:
+    """For a fixture with the parameters `file` and `postgresql`: the URL of a database in this file, or of a new one of the server."""
+    if request.param == "file":
+        return f"sqlite:///{file}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.url()
 
 
 class Postgres:

@@ -117,7 +117,7 @@ async def test_everything_is_written_before_anything_is_waited_for(tmp_path: Pat
 
 @pytest.mark.parametrize("busy", [True, False])
 async def test_proof_is_looked_for_beside_the_writes_when_there_is_time_to_spare(world: World, busy: bool) -> None:
-    many = 4 * WIDTH
+    many = 6 * WIDTH
     fleet = world.fleet(load=lambda: float(busy))
     await fleet.bulk(clients(world, many, ("cloudflare",)))
     seen = [(domain, update.entry.case.stage) for domain, update in fleet.watched]

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from postgres import Postgres
+from postgres import Postgres, either
 from wixsend.adapters import Adapter
 from wixsend.errors import CredentialsRejected, RateLimited, Unavailable, ZoneNotHeld
 from wixsend.events import Stopped
@@ -233,12 +233,9 @@ async def test_a_listing_that_leads_back_has_failed_and_is_gone_on_with(vendor: 
 # -- what outlives a process -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["file", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'journal.db'}"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.url()
+    return either(request, tmp_path / "journal.db")
 
 
 @pytest.fixture

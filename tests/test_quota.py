@@ -14,7 +14,7 @@ import pytest
 
 import callers
 from callers import RATES, SECRET
-from postgres import Postgres
+from postgres import either
 from wixsend.errors import QuotaError, RateLimited, Unavailable
 from wixsend.provider import Rate
 from wixsend.quota import Quota, Quotas, Use, kept
@@ -27,10 +27,7 @@ type Opens = Callable[[], Quotas]
 
 @pytest.fixture(params=["file", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "file":
-        return f"sqlite:///{tmp_path / 'quota.db'}"
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.url()
+    return either(request, tmp_path / "quota.db")
 
 
 @pytest.fixture

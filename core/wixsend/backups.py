@@ -22,8 +22,11 @@ KEEP = 365 * 86400.0
 """For how many seconds backups are kept unless `[state] keep_backups` says otherwise."""
 
 
-def put_away(folder: Path, number: int, about: Mapping[str, Any], snapshot: Snapshot, payload: str, at: float) -> list[Path]:
-    """Write one backup; the files. `about` says whose zone it was, `payload` is the snapshot as JSON. Raises `OSError`."""
+def put_away(folder: Path, number: int, about: Mapping[str, Any], snapshot: Snapshot, payload: str, at: float, written: list[Path]) -> None:
+    """Write one backup, and add each file to those that were `written`. Raises `OSError`.
+
+    `about` says whose zone it was, `payload` is the snapshot as JSON.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     moment = datetime.fromtimestamp(at, UTC)
     stem = f"{_plain(text(snapshot.zone.apex))}-{moment:%Y%m%dT%H%M%SZ}-{number}"
@@ -33,9 +36,9 @@ def put_away(folder: Path, number: int, about: Mapping[str, Any], snapshot: Snap
     if snapshot.covers is WHOLE:
         remarks = (f"zone {text(snapshot.zone.apex)}", *(f"{name} {value}" for name, value in facts.items()))
         files[folder / f"{stem}.zone"] = zone_file(snapshot, remarks)
-    for path, written in files.items():
-        _write(path, written)
-    return [*files]
+    for path, content in files.items():
+        _write(path, content)
+        written.append(path)
 
 
 def forget(folder: Path, before: float) -> None:

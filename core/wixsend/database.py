@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
+from sqlalchemy.dialects import postgresql, sqlite
 
 from wixsend.errors import JournalError, JournalNewer
 from wixsend.folder import make_private, private_folder
@@ -99,6 +100,10 @@ class Database:
             raise self._failure("the database is still locked")
         with self.speaking(), self._writer.begin() as connection:
             yield connection
+
+    def insert_new(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT into this table that leaves alone what is there already."""
+        return postgresql.insert(table).on_conflict_do_nothing() if self.shared else sqlite.insert(table).on_conflict_do_nothing()
 
     @contextmanager
     def alone(self, what: int) -> Iterator[sa.Connection]:

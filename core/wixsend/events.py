@@ -17,6 +17,7 @@ from wixsend.plan import Change
 from wixsend.records import Record
 
 __all__ = [
+    "DAMAGED",
     "EVENTS",
     "Accepted",
     "Agreed",
@@ -320,6 +321,10 @@ def _fits(value: Any, default: Any, hint: Any) -> bool:
     if isinstance(value, tuple):
         return all(isinstance(item, get_args(hint)[0]) for item in value)
     return not isinstance(value, float) or -_LONGEST < value < _LONGEST
+
+
+DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException)
+"""What reading something that was kept raises when nobody of ours wrote it."""
 
 
 def kept_name(written: Any) -> Name:

@@ -20,12 +20,24 @@ import dns.exception
 import dns.name
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
-from sqlalchemy.dialects import postgresql, sqlite
 
 from wixsend import backups
 from wixsend.database import Database
 from wixsend.errors import Busy, JournalError
-from wixsend.events import Event, Hidden, Intended, Undoing, Undone, WriteUnknown, Wrote, from_json, kept_name, kept_record, to_json
+from wixsend.events import (
+    DAMAGED,
+    Event,
+    Hidden,
+    Intended,
+    Undoing,
+    Undone,
+    WriteUnknown,
+    Wrote,
+    from_json,
+    kept_name,
+    kept_record,
+    to_json,
+)
 from wixsend.flow import Case, Stage, Times, evolve
 from wixsend.leases import DEAD_AFTER, Leases
 from wixsend.names import Name, text
@@ -145,8 +157,7 @@ class Journal:
 
     def begin_cases(self, connection: sa.Connection, wanted: Iterable[tuple[str, str]]) -> None:
         """Begin, in this transaction, the cases of those sites and domains (as `text` has them) that the journal has none of."""
-        speaks = postgresql if connection.dialect.name == "postgresql" else sqlite
-        insert = speaks.insert(cases).on_conflict_do_nothing()
+        insert = self.database.insert_new(cases)
         for some in batched(wanted, _AT_ONCE):
             connection.execute(insert, [_begun(site, domain) for site, domain in some])
 
@@ -272,7 +283,7 @@ class Journal:
         row = {"case_id": kept.case_id, "at": kept.at, "apex": text(kept.snapshot.zone.apex), "payload": payload, **whose}
         key = connection.execute(sa.insert(snapshots).values(row)).inserted_primary_key
         number = int(key[0]) if key else 0
-        files += backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at)
+        backups.put_away(self._folder / "backups", number, {"run": kept.case_id, **whose}, kept.snapshot, payload, kept.at, files)
         self._forget_old(connection, kept.case_id, kept.at)
         return number
 
@@ -300,7 +311,7 @@ class Journal:
             return [
                 Backup(row.id, row.case_id, _moment(row.at), row.provider, row.account, _snapshot_from_json(row.payload)) for row in rows
             ]
-        except _DAMAGED as wrong:
+        except DAMAGED as wrong:
             raise self._unreadable(wrong) from wrong
 
     # -- locks ---------------------------------------------------------------------------------------------------------
@@ -375,7 +386,7 @@ class Journal:
                 case = evolve(case, happened.event, happened.at, self.times)
             try:
                 yield Entry(row.id, row.site, dns.name.from_text(row.domain), len(history), case), history
-            except _DAMAGED as wrong:
+            except DAMAGED as wrong:
                 raise self._unreadable(wrong) from wrong
 
     def _histories(self, connection: sa.Connection, case_ids: Sequence[int]) -> dict[int, list[Happened]]:
@@ -385,7 +396,7 @@ class Journal:
                 case_id: [Happened(_moment(row.at), from_json(row.code, row.version, row.payload)) for row in rows]
                 for case_id, rows in groupby(connection.execute(query), attrgetter("case_id"))
             }
-        except _DAMAGED as wrong:
+        except DAMAGED as wrong:
             raise self._unreadable(wrong) from wrong
 
     def _write_down(self, connection: sa.Connection) -> None:
@@ -453,9 +464,6 @@ _FORGET = sa.delete(snapshots).where(
 )
 
 _NOTHING_YET = _shown(Case()) | {"apex": ""}
-
-_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException)
-"""What reading a row raises that nobody of ours wrote."""
 
 
 def _moment(at: object) -> float:

@@ -52,12 +52,11 @@ class Together:
         self._writing: asyncio.Task[None] | None = None
 
     async def append(self, entry: Entry, at: float, *events: Event, kept: Kept | None = None) -> Entry:
-        told = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
         self._wanted.append(_Wanted(Step(entry, events, at, kept), told))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        after: Entry = await told
-        return after
+        return await told
 
     async def drained(self) -> None:
         """Until everything that was handed in is written, or has failed."""

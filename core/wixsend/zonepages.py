@@ -11,12 +11,10 @@ import secrets
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import dns.exception
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from wixsend.database import Database
-from wixsend.events import kept_name
+from wixsend.events import DAMAGED, kept_name
 from wixsend.names import text
 from wixsend.provider import ZonePage
 from wixsend.records import Zone
@@ -25,7 +23,6 @@ from wixsend.tables import about, zone_pages
 __all__ = ["KeptPage", "Place", "ZonePages"]
 
 _SALT = "salt"
-_DAMAGED = (ValueError, TypeError, KeyError, AttributeError, RecursionError, dns.exception.DNSException)
 
 
 class Place(NamedTuple):
@@ -59,7 +56,7 @@ class ZonePages:
             row = connection.execute(query).one_or_none()
         try:
             return None if row is None else KeptPage(ZonePage(_from_json(row.zones), row.following), row.at)
-        except _DAMAGED:
+        except DAMAGED:
             return None
 
     def keep(self, place: Place, kept: KeptPage, since: float, until: float) -> None:
@@ -72,9 +69,8 @@ class ZonePages:
         row = self._key(place) | {"number": place.number, "asked": place.asked}
         row |= {"at": kept.at, "following": kept.page.following, "zones": _to_json(kept.page)}
         with self._database.writing() as connection:
-            speaks = postgresql if connection.dialect.name == "postgresql" else sqlite
             connection.execute(sa.delete(zone_pages).where(replaced))
-            connection.execute(speaks.insert(zone_pages).values(row).on_conflict_do_nothing())
+            connection.execute(self._database.insert_new(zone_pages).values(row))
 
     def forget(self, account: str) -> None:
         """Let go of the account's listing, whatever it was opened with."""
@@ -97,9 +93,7 @@ class ZonePages:
             found = connection.execute(query).scalar()
         if found is None:
             with self._database.writing() as connection:
-                speaks = postgresql if connection.dialect.name == "postgresql" else sqlite
-                made = speaks.insert(about).values(key=_SALT, value=secrets.token_hex(32))
-                connection.execute(made.on_conflict_do_nothing())
+                connection.execute(self._database.insert_new(about).values(key=_SALT, value=secrets.token_hex(32)))
                 found = connection.execute(query).scalar_one()
         return str(found).encode()
 
